@@ -1,0 +1,105 @@
+#include "base/arena.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_BLOCK_MIN 0
+#else
+#define ARENA_BLOCK_MIN 4064
+#endif
+
+struct lb_arena_block {
+    struct lb_arena_block *next;
+    size_t cap;
+    size_t len;
+    _Alignas(16) char bytes[];
+};
+
+void lb_arena_init(struct lb_arena *a, size_t size_max) {
+    *a = (struct lb_arena){.size_max = size_max};
+}
+
+static void free_blocks(struct lb_arena_block *b) {
+    while (b) {
+        struct lb_arena_block *next = b->next;
+        free(b);
+        b = next;
+    }
+}
+
+void lb_arena_fini(struct lb_arena *a) {
+    free_blocks(a->blocks);
+    lb_arena_init(a, a->size_max);
+}
+
+void lb_arena_reset(struct lb_arena *a) {
+    struct lb_arena_block *keep = a->blocks;
+    if (ARENA_BLOCK_MIN == 0) {
+        lb_arena_fini(a);
+        return;
+    }
+    while (keep && keep->next) {
+        struct lb_arena_block *next = keep->next;
+        free(keep);
+        keep = next;
+    }
+    if (keep)
+        keep->len = 0;
+    a->blocks = keep;
+    a->used = 0;
+}
+
+void *lb_arena_alloc(struct lb_arena *a, size_t n) {
+    if (n > a->size_max - a->used)
+        return NULL;
+    size_t need = (n + 15) & ~(size_t)15;
+    struct lb_arena_block *b = a->blocks;
+    if (!b || need > b->cap - b->len) {
+        size_t cap = need > ARENA_BLOCK_MIN ? need : ARENA_BLOCK_MIN;
+        b = malloc(sizeof(*b) + cap);
+        if (!b)
+            return NULL;
+        *b = (struct lb_arena_block){.next = a->blocks, .cap = cap};
+        a->blocks = b;
+    }
+    void *p = b->bytes + b->len;
+    b->len += need;
+    a->used += n;
+    return p;
+}
+
+void *lb_arena_zalloc(struct lb_arena *a, size_t n) {
+    void *p = lb_arena_alloc(a, n);
+    if (p)
+        memset(p, 0, n);
+    return p;
+}
+
+int lb_arena_copy(struct lb_arena *a, struct lb_slice s, struct lb_slice *ret) {
+    char *p = lb_arena_alloc(a, s.len + 1);
+    if (!p)
+        return -ENOMEM;
+    if (s.len)
+        memcpy(p, s.ptr, s.len);
+    p[s.len] = '\0';
+    *ret = lb_slice(p, s.len);
+    return 0;
+}
+
+int lb_arena_printf(struct lb_arena *a, struct lb_slice *ret, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *p = n < 0 ? NULL : lb_arena_alloc(a, (size_t)n + 1);
+    if (!p)
+        return -ENOMEM;
+    va_start(args, format);
+    vsnprintf(p, (size_t)n + 1, format, args);
+    va_end(args);
+    *ret = lb_slice(p, (size_t)n);
+    return 0;
+}

@@ -1,0 +1,263 @@
+/* The storage engine: what the S3 layer stands on. Asynchronous and streaming; the same for every
+ * engine. An engine is one per process; each loop attaches and gets a port, and every call below
+ * runs on that port's loop, with every completion coming later through that loop, never from inside
+ * the call.
+ *
+ * Bytes in and out are pool buffers. Names are borrowed until the operation completes. Where a
+ * method's comment does not say "optional", every engine has it. */
+#ifndef LB_ENGINE_ENGINE_H
+#define LB_ENGINE_ENGINE_H
+
+#include "base/arena.h"
+#include "base/pool.h"
+#include "base/slice.h"
+#include "io/io.h"
+
+#define LB_KEY_MAX 1024
+#define LB_PARTS_MAX 10000
+#define LB_UPLOAD_ID_MAX 64
+#define LB_META_MAX (256u * 1024u) /* bytes of an object's meta blob */
+#define LB_WRITE_UNIT 4096u        /* every write of a writer but the last is a multiple of this */
+
+/* "d41d8cd98f00b204e9800998ecf8427e", or with "-N" for multipart. Without quotes. A file written by
+ * another program has an opaque one of the form <32 hex>-0, which no client takes for an MD5. */
+struct lb_etag {
+    char text[40];
+    uint8_t len;
+};
+
+static inline struct lb_slice lb_etag_slice(const struct lb_etag *e) {
+    return lb_slice(e->text, e->len);
+}
+
+/* What an engine knows of an object. meta is the S3 layer's own (content type, user metadata,
+ * checksums, parts, tags); the engine stores it with the object, atomically, and does not look
+ * inside. */
+struct lb_object_info {
+    uint64_t size;
+    int64_t mtime_ns;
+    struct lb_etag etag;
+    struct lb_slice meta; /* empty for a file written by another program */
+};
+
+/* Conditions on the object as it is at the moment of the commit, decided atomically with it. Empty
+ * slices: no condition. An ETag without quotes, or "*". */
+struct lb_precond {
+    struct lb_slice if_match;      /* "*": must exist; fails with NO_SUCH_KEY when it does not,
+                                      PRECONDITION_FAILED when it differs */
+    struct lb_slice if_none_match; /* "*": must not exist; fails with PRECONDITION_FAILED */
+    bool has_mtime, has_size;      /* If-Match-Last-Modified-Time, If-Match-Size of DELETE */
+    int64_t if_mtime_s;
+    uint64_t if_size;
+};
+
+struct lb_engine;
+struct lb_engine_port;
+struct lb_engine_op;
+
+/* err: 0 or negative; results are in the op. */
+typedef void (*lb_engine_done)(struct lb_engine_op *op, int err);
+
+struct lb_reader;
+struct lb_writer;
+
+/* A piece of an object's bytes: a range of a file to sendfile, or filled bytes. */
+struct lb_piece {
+    int fd; /* -1: buf holds it */
+    uint64_t off;
+    size_t len;
+    struct lb_pool_buf *buf; /* the caller's now, to put back */
+    size_t buf_at;           /* the piece is buf->ptr[buf_at .. buf_at + len) */
+};
+
+/* One entry of a list: a key, or a common prefix (is_prefix, info unset). Slices live in the list
+ * op's arena. */
+struct lb_list_entry {
+    struct lb_slice key;
+    bool is_prefix;
+    struct lb_object_info info; /* meta only when want_meta */
+};
+
+struct lb_list_result {
+    struct lb_list_entry *entries; /* in byte order of key */
+    size_t n;
+    bool truncated; /* more follow */
+};
+
+struct lb_bucket_info {
+    struct lb_slice name;
+    int64_t created_ns;
+    struct lb_slice settings; /* a small blob of the S3 layer's */
+};
+
+struct lb_upload_info {
+    struct lb_slice key;
+    struct lb_slice id;
+    int64_t created_ns;
+    struct lb_slice meta;
+};
+
+struct lb_part_info {
+    uint32_t number; /* 1..10000 */
+    uint64_t size;
+    int64_t mtime_ns;
+    struct lb_etag etag;
+    struct lb_slice meta; /* the S3 layer's: the part's checksum */
+};
+
+/* One operation: arguments in, results out. Zeroed by its owner, which keeps it until done.
+ * Allocations of results come from `arena`. One op structure for all methods keeps the vtable
+ * small; each method names what it reads and sets. */
+struct lb_engine_op {
+    lb_engine_done done;
+    struct lb_arena *arena;
+
+    /* in */
+    struct lb_slice bucket;
+    struct lb_slice key;
+    struct lb_slice upload_id;
+    uint32_t part; /* part number of an upload; 0: the object itself */
+    struct lb_precond precond;
+    struct lb_slice meta;
+    struct lb_etag etag;
+    struct lb_slice settings;
+    uint64_t size_hint; /* bytes to come, or LB_SIZE_UNKNOWN */
+    bool relaxed; /* durability: the commit may be lost with the machine's power, but never torn */
+
+    /* list: in */
+    struct lb_slice prefix;
+    struct lb_slice delimiter; /* empty: none */
+    struct lb_slice after; /* keys and common prefixes strictly after this; empty: from the start. A
+                            * common prefix that starts with or equals `after` when `after` itself
+                            * ends in the delimiter is not returned again */
+    struct lb_slice after_id; /* uploads: with the same key, ids strictly after */
+    size_t max;               /* entries wanted, 1..1000 */
+    bool want_meta;
+    const struct lb_part_info *parts; /* upload_complete: number and etag of each, ascending */
+    size_t parts_n;
+
+    /* out */
+    struct lb_object_info info;
+    struct lb_reader *reader;
+    struct lb_writer *writer;
+    struct lb_list_result list;
+    struct lb_bucket_info *buckets;
+    struct lb_upload_info *uploads;
+    struct lb_part_info *ret_parts;
+    size_t n; /* of buckets, uploads, ret_parts */
+    bool truncated;
+    struct lb_piece piece;
+
+    void *state; /* the engine's, while the op runs */
+    void *user;  /* the caller's */
+};
+
+#define LB_SIZE_UNKNOWN UINT64_MAX
+
+/* An object open for reading: its bytes stay those of this version however long it is open. Freed
+ * by reader_close. */
+struct lb_reader {
+    struct lb_engine_port *port;
+    struct lb_object_info info; /* meta borrowed from the reader */
+};
+
+/* An object or part being written. Freed by commit or abort. */
+struct lb_writer {
+    struct lb_engine_port *port;
+    uint64_t size; /* bytes written so far */
+};
+
+struct lb_engine_ops {
+    const char *name; /* "filesystem" */
+
+    /* Per loop. attach returns 0 and an owned port; detach needs all operations complete and
+     * readers closed. */
+    int (*attach)(struct lb_engine *e, struct lb_io *io, struct lb_pool *pool,
+                  struct lb_engine_port **ret);
+    void (*detach)(struct lb_engine_port *p);
+    void (*free)(struct lb_engine *e);
+
+    /* bucket, settings -> . BUCKET_EXISTS when it is there; INVALID_BUCKET_NAME for a name the
+     * engine can't hold. */
+    void (*bucket_create)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket -> . NO_SUCH_BUCKET, BUCKET_NOT_EMPTY. Uploads in progress are aborted. */
+    void (*bucket_delete)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket -> buckets[0]. NO_SUCH_BUCKET. */
+    void (*bucket_head)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket, settings -> . Replaces the blob atomically. */
+    void (*bucket_set)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* prefix, after, max -> buckets, n, truncated, in byte order of the name. */
+    void (*bucket_list)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* Is this a bucket, from what is known without blocking? For routing hosts and single-bucket
+     * mode: called inline on the loop; may be stale for a second after another program's mkdir. */
+    bool (*bucket_known)(struct lb_engine_port *p, struct lb_slice bucket);
+
+    /* bucket, key -> info, reader. NO_SUCH_BUCKET, NO_SUCH_KEY, CORRUPT. The reader must be closed.
+     */
+    void (*open)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* The next piece of [off, off + len): len 1 or more and inside the object; piece.len is at
+     * least 1 and at most len. files: a file range will do. Sets piece. OBJECT_CHANGED when another
+     * program has cut the file short. One at a time per reader. */
+    void (*read)(struct lb_reader *r, struct lb_engine_op *op, uint64_t off, uint64_t len,
+                 bool files);
+    void (*reader_close)(struct lb_reader *r); /* NULL is allowed */
+    /* bucket, key -> info (meta in the op's arena). As open, without the bytes. */
+    void (*head)(struct lb_engine_port *p, struct lb_engine_op *op);
+
+    /* bucket, key, [upload_id, part], size_hint, relaxed -> writer. NO_SUCH_BUCKET, NO_SUCH_UPLOAD,
+     * KEY_TOO_LONG, STORAGE_FULL. */
+    void (*create)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* Appends buf->ptr[0 .. buf->len): LB_WRITE_UNIT multiples but for the last. buf must live
+     * until done, which may come after later writes'; it stays the caller's. The engine bounds
+     * nothing here: the caller keeps a window of buffers. */
+    void (*write)(struct lb_writer *w, struct lb_engine_op *op, struct lb_pool_buf *buf);
+    /* Optional: appends [off, off + len) of an object of the same engine without passing it through
+     * buffers. NULL or LB_ERR_NOT_IMPLEMENTED: the caller reads and writes. Only when all writes
+     * before are done. */
+    void (*append)(struct lb_writer *w, struct lb_engine_op *op, struct lb_reader *from,
+                   uint64_t off, uint64_t len);
+    /* etag, meta, precond -> info (size, mtime_ns, etag). All writes must be done. The object is
+     * visible, whole, and durable unless relaxed, when done comes with 0. On an error nothing has
+     * changed. The writer is freed in either case. For a part: etag and meta are the part's. */
+    void (*commit)(struct lb_writer *w, struct lb_engine_op *op);
+    /* Drops what was written. The writer is freed at once; no completion. All writes must be done.
+     */
+    void (*abort)(struct lb_writer *w);
+
+    /* bucket, key, precond, relaxed -> . A key that is not there is success (unless if_match asks
+     * for it). */
+    void (*remove)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket, key, meta, precond -> info. Replaces the meta blob of an object, atomically; bytes,
+     * ETag and mtime stay. */
+    void (*set_meta)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket, prefix, delimiter, after, max, want_meta -> list. */
+    void (*list)(struct lb_engine_port *p, struct lb_engine_op *op);
+
+    /* bucket, key, meta -> upload id in uploads[0]. */
+    void (*upload_create)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket, key, upload_id -> uploads[0] (with meta). NO_SUCH_UPLOAD. */
+    void (*upload_head)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket, prefix, after, after_id, max -> uploads, n, truncated; by key, then by id. */
+    void (*upload_list)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket, key, upload_id, part (numbers strictly after), max (up to LB_PARTS_MAX) -> ret_parts,
+     * n, truncated. */
+    void (*upload_parts)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket, key, upload_id, parts, parts_n, etag, meta, precond, relaxed -> info. Becomes the
+     * object, as commit. A part that is not there or has another ETag: INVALID_PART. A failed
+     * precondition leaves the upload as it was. Parts that are not named are dropped. */
+    void (*upload_complete)(struct lb_engine_port *p, struct lb_engine_op *op);
+    /* bucket, key, upload_id -> . NO_SUCH_UPLOAD. */
+    void (*upload_abort)(struct lb_engine_port *p, struct lb_engine_op *op);
+};
+
+struct lb_engine {
+    const struct lb_engine_ops *ops;
+};
+
+struct lb_engine_port {
+    const struct lb_engine_ops *ops;
+    struct lb_io *io;
+    struct lb_pool *pool;
+};
+
+#endif

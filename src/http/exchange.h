@@ -1,0 +1,79 @@
+/* One request and its response, as a handler sees it: the seam between the connection (below, in
+ * server/) and what answers (above, in s3/). The handler pulls the body, builds the response head
+ * and sends. Everything runs on the connection's loop; completions never come from inside the call.
+ */
+#ifndef LB_HTTP_EXCHANGE_H
+#define LB_HTTP_EXCHANGE_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/pool.h"
+#include "http/request.h"
+
+struct lb_exchange;
+
+/* A piece of the body: a pool buffer that the handler now owns (buf->len bytes), or NULL at the end
+ * of the body (err 0), or NULL with err < 0: malformed framing, the client gone, timed out. */
+typedef void (*lb_exchange_body_fn)(struct lb_exchange *x, int err, struct lb_pool_buf *buf);
+
+/* The bytes given to send have been handed to the kernel (err 0), or the connection is gone (err <
+ * 0). */
+typedef void (*lb_exchange_sent_fn)(struct lb_exchange *x, int err);
+
+struct lb_exchange_ops {
+    /* Asks for the next piece of the body: the buffer is full, or it is the last one before the
+     * end. The first call sends "100 Continue" when the client waits for it. One call at a time.
+     * size: the size of buffer wanted (the connection asks for less when less is left). */
+    void (*read)(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn);
+
+    /* Sets the response's head aside: it goes out with the first bytes of the body, or with finish.
+     * length: bytes of body that will be sent (Content-Length; for a HEAD, what a GET would have
+     * sent: nothing follows), or LB_EXCHANGE_CHUNKED. Once per exchange. x->status and x->headers
+     * are read here. */
+    void (*head)(struct lb_exchange *x, uint64_t length);
+
+    /* Sends bytes of the body (borrowed until fn). One send or send_file at a time. */
+    void (*send)(struct lb_exchange *x, struct lb_slice data, lb_exchange_sent_fn fn);
+
+    /* Sends a range of a file with sendfile. Only when x->can_send_file. The range should be
+     * resident. */
+    void (*send_file)(struct lb_exchange *x, int file_fd, uint64_t off, size_t len,
+                      lb_exchange_sent_fn fn);
+
+    /* The response is whole (or, before head or with bytes missing, must be broken off: the
+     * connection is then closed). The handler must not touch x afterwards; no read or send may be
+     * in flight. A body that was not read is discarded by the connection as far as is reasonable,
+     * else the connection closes. */
+    void (*finish)(struct lb_exchange *x);
+};
+
+#define LB_EXCHANGE_CHUNKED UINT64_MAX
+
+struct lb_exchange {
+    const struct lb_exchange_ops *ops;
+    const struct lb_http_request *request; /* parsed head; lives until finish */
+    struct lb_arena *arena;                /* reset after finish */
+    struct lb_pool *pool;
+    bool can_send_file;   /* plain sockets; not through TLS */
+    bool secure;          /* came over TLS */
+    struct lb_slice peer; /* the client's address as text, for logs */
+    uint64_t start_ns;    /* monotonic time of the first byte of the head */
+
+    int status; /* of the response, set before head */
+    struct lb_buf
+        headers; /* lines "Name: value\r\n" of the response, set before head. Date, Server,
+                  * Content-Length, Transfer-Encoding and Connection are the connection's. */
+    bool close;  /* ask that the connection be closed after this response */
+
+    void *handler;           /* the handler's own state */
+    struct lb_slice op_name; /* for the access log: the operation's name, set by the handler */
+    struct lb_slice user;    /* for the access log: who, set by the handler */
+    int err;                 /* for the access log: the error answered, 0 for none */
+};
+
+/* What the connection calls when a head has been parsed: takes over x until it calls finish. The
+ * client may go away at any time; then the call in flight, or the next, completes with an error and
+ * the handler finishes. */
+typedef void (*lb_exchange_handler)(void *ctx, struct lb_exchange *x);
+
+#endif
