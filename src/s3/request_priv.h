@@ -1,0 +1,88 @@
+/* A request inside the S3 layer: what the router made of an exchange, and the few calls that every
+ * operation is written with. One file per operation includes this; nothing outside s3/ does. */
+#ifndef LB_S3_REQUEST_PRIV_H
+#define LB_S3_REQUEST_PRIV_H
+
+#include "auth/sigv4.h"
+#include "base/err.h"
+#include "engine/engine.h"
+#include "hash/hash.h"
+#include "http/exchange.h"
+#include "http/uri.h"
+#include "s3/s3.h"
+
+struct s3_request;
+struct s3_body;
+
+/* An operation: begins here once the request is addressed, authenticated and authorised. It ends in
+ * exactly one of the s3_fail and s3_reply calls (or, streaming, in s3_finish). */
+typedef void (*s3_op_fn)(struct s3_request *r);
+
+enum s3_level { S3_SERVICE, S3_BUCKET, S3_OBJECT };
+
+struct s3_op {
+    const char *name; /* "GetObject": for logs and metrics */
+    enum lb_http_method method;
+    enum s3_level level;
+    const char *subresource; /* query parameter that selects it ("uploads"), or NULL for the plain
+                                operation */
+    s3_op_fn fn;
+};
+
+struct s3_request {
+    struct lb_s3 *s3;
+    struct lb_exchange *x;
+    const struct s3_op *op;
+    struct lb_slice bucket; /* empty on the service */
+    struct lb_slice key;    /* decoded; empty on service and bucket */
+    struct lb_query query;
+    struct lb_auth_result auth;
+    char id[17];             /* x-amz-request-id */
+    struct lb_engine_op eng; /* the operation's engine call in flight; eng.user is this request */
+    struct s3_body *body;    /* while a body is read */
+    void *state;             /* the operation's own, from the arena */
+};
+
+/* The request that an engine operation belongs to (for ops that are r->eng, or whose user is the
+ * request). */
+static inline struct s3_request *s3_of(struct lb_engine_op *op) {
+    return op->user;
+}
+
+/* Clears r->eng and sets arena, user, bucket, key and done: ready for a method of r->s3->port->ops.
+ * Not while a call is in flight. */
+struct lb_engine_op *s3_engine_op(struct s3_request *r, lb_engine_done done);
+
+/* A header of the request, by name without case; ptr NULL when absent. A query parameter's value;
+ * ptr NULL when absent ("" when empty). */
+struct lb_slice s3_request_header(const struct s3_request *r, struct lb_slice name);
+struct lb_slice s3_query(const struct s3_request *r, struct lb_slice name);
+
+/* Adds a header to the response. */
+void s3_header(struct s3_request *r, struct lb_slice name, struct lb_slice value);
+void s3_header_u64(struct s3_request *r, struct lb_slice name, uint64_t value);
+void s3_header_etag(struct s3_request *r, const struct lb_etag *etag); /* quoted */
+
+/* Answers with the error document of err (no body for HEAD and 304) and ends the request. The
+ * second form has a message of its own; the third adds one element (<ActualObjectSize>0</...>) to
+ * the document. */
+void s3_fail(struct s3_request *r, int err);
+void s3_fail_message(struct s3_request *r, int err, const char *message);
+void s3_fail_detail(struct s3_request *r, int err, struct lb_slice element, struct lb_slice value);
+
+/* Answers with a status and no body, or with an XML document (copied to the socket before the
+ * request ends; the buffer must live in r->state or the arena and is freed with lb_buf_fini by the
+ * call), and ends the request. */
+void s3_reply(struct s3_request *r, int status);
+void s3_reply_xml(struct s3_request *r, int status, struct lb_buf *xml);
+
+/* Ends the request after x->ops->head and sends of one's own. */
+void s3_finish(struct s3_request *r);
+
+/* Reads the whole body (at most size_max bytes, else MALFORMED_XML), verified against content hash,
+ * Content-MD5 and checksum headers, then calls fn with it (arena memory); on an error it fails the
+ * request itself. */
+typedef void (*s3_document_fn)(struct s3_request *r, struct lb_slice document);
+void s3_read_document(struct s3_request *r, size_t size_max, s3_document_fn fn);
+
+#endif
