@@ -1,0 +1,213 @@
+/* The insides of the filesystem engine. Functions that say "worker" may block and run on worker
+ * threads (or before the loops start); all others run on the port's loop and do not block.
+ *
+ * On disk, for the bucket directory B:
+ *   B/a/b.txt                     the object "a/b.txt", with its attributes in the xattr user.lobos
+ *   B/.lobos/keys/<hh>/<hash>     objects whose key a path can't carry ("hidden"); attributes hold
+ * the full key B/.lobos/attrs/<inode, hex>   attributes that do not fit an xattr, or where there
+ * are none (sidecar) B/.lobos/tmp/<random>         objects being written B/.lobos/uploads/<id>/
+ * multipart uploads: "upload" (key, meta), "00001" (parts) B/.lobos/bucket               the
+ * bucket's settings and ROOT/.lobos/lock, ROOT/.lobos/trash/ (buckets being deleted). */
+#ifndef LB_ENGINE_FS_PRIV_H
+#define LB_ENGINE_FS_PRIV_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "engine/engine.h"
+#include "engine/fs/fs.h"
+
+#define FS_RESERVED ".lobos"
+#define FS_XATTR "user.lobos"
+#define FS_PATH_MAX 4352 /* bucket + '/' + the longest path of a key, NUL included */
+#define FS_LOCKS 1024
+
+struct fs_hidden;  /* hidden.c: which hidden keys each bucket has, in memory */
+struct fs_dirs;    /* dircache.c: sorted directory contents, shared by the loops */
+struct fs_durable; /* durable.c: group commit */
+struct fs_cache;   /* cache.c: a loop's open descriptors */
+
+struct fs_engine {
+    struct lb_engine engine;
+    struct lb_fs_conf conf;
+    struct lb_vfs *vfs;
+    int root;       /* directory descriptor of conf.dir */
+    int lock;       /* descriptor of the lock file */
+    bool journaled; /* fsync of a directory commits all earlier metadata operations (ext4 with a
+                       journal, xfs); known, not assumed */
+    bool no_xattr;  /* the filesystem has no user xattrs: sidecars always */
+    pthread_mutex_t key_locks[FS_LOCKS]; /* by hash of bucket and key: held around a commit's check
+                                            and rename, a remove, a set_meta */
+    pthread_rwlock_t bucket_lock; /* read: while something of a bucket is changed; write: while a
+                                     bucket is deleted */
+    struct fs_hidden *hidden;
+    struct fs_dirs *dirs;
+    struct fs_durable *durable;
+};
+
+struct fs_port {
+    struct lb_engine_port port;
+    struct fs_engine *fs;
+    struct fs_cache *cache;
+};
+
+static inline struct fs_engine *fs_of(struct lb_engine_port *p) {
+    return LB_CONTAINER_OF(p, struct fs_port, port)->fs;
+}
+
+/* ---- names.c: where a key lives; pure functions ---- */
+
+/* Can a path carry this key? No: an empty component ("//", a leading or trailing '/'), "." or "..",
+ * a component over 255 bytes, NUL, first component FS_RESERVED. (That "a" is a file where "a/b" is
+ * wanted is found out by trying: then the key is hidden, too.) */
+bool fs_key_is_plain(struct lb_slice key);
+/* "<bucket>/<key>", or "<key>" with single_bucket, for a plain key; beneath fs->root. */
+void fs_plain_path(const struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+                   char ret[FS_PATH_MAX]);
+/* "<bucket>/.lobos/keys/<2 hex>/<64 hex>" (SHA-256 of the key). */
+void fs_hidden_path(const struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+                    char ret[FS_PATH_MAX]);
+/* "<bucket>/.lobos/<rest>". rest is a NUL-terminated relative path of our own making. */
+void fs_reserved_path(const struct fs_engine *fs, struct lb_slice bucket, const char *rest,
+                      char ret[FS_PATH_MAX]);
+/* The bucket's own directory: "<bucket>" or ".". */
+void fs_bucket_path(const struct fs_engine *fs, struct lb_slice bucket, char ret[FS_PATH_MAX]);
+/* May this be a bucket's folder name at all: not empty, no '/', no NUL, not starting with '.', at
+ * most 255 bytes; with single_bucket, that name only. */
+bool fs_bucket_name_ok(const struct fs_engine *fs, struct lb_slice bucket);
+/* The mutex that guards a key's commits. */
+pthread_mutex_t *fs_key_lock(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
+
+/* ---- attrs.c: an object's attributes ---- */
+
+/* What is stored with the file. It speaks of the file only while size and mtime_ns are still the
+ * file's own: otherwise another program wrote it since, and the object has no attributes but an
+ * opaque ETag (or, when only the size differs, a power loss tore it: CORRUPT). */
+struct fs_attrs {
+    uint64_t size;
+    int64_t mtime_ns;
+    struct lb_etag etag;
+    struct lb_slice key; /* of hidden objects and uploads; else empty */
+    struct lb_slice meta;
+};
+
+/* Encodes with version and CRC32C; decodes with check (CORRUPT). Slices of a decoded one borrow
+ * from blob. Formats by byte offset in README.md. */
+void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret);
+int fs_attrs_decode(struct lb_slice blob, struct fs_attrs *ret);
+/* Worker. Stores attrs with the open file fd of inode st->ino in bucket: xattr, or sidecar when too
+ * large or none (removing the other form). sync: the sidecar is durable on return. */
+int fs_attrs_store(struct fs_engine *fs, struct lb_slice bucket, int fd,
+                   const struct lb_vfs_stat *st, const struct fs_attrs *a, bool sync);
+/* Reads the attributes of the open file fd into blob (cleared first) and decodes. Blocks only when
+ * a sidecar must be opened: cached_only then gives -EAGAIN instead. Returns 0; -ENODATA when there
+ * are none; CORRUPT. */
+int fs_attrs_load(struct fs_engine *fs, struct lb_slice bucket, int fd,
+                  const struct lb_vfs_stat *st, bool cached_only, struct lb_buf *blob,
+                  struct fs_attrs *ret);
+/* What the object looks like: from attrs when they speak of this file, else size, mtime and an
+ * opaque ETag of inode, size, mtime. attrs NULL: none. Returns 0 or CORRUPT (torn). */
+int fs_object_info(const struct lb_vfs_stat *st, const struct fs_attrs *attrs,
+                   struct lb_object_info *ret);
+/* Worker. Removes the sidecar of an inode that is gone; no error when there is none. */
+void fs_attrs_drop(struct fs_engine *fs, struct lb_slice bucket, uint64_t ino);
+
+/* ---- hidden.c: an ordered set of hidden keys per bucket, loaded from disk at first use ---- */
+
+/* Worker. Loads the bucket's set when it is not there yet. */
+int fs_hidden_load(struct fs_engine *fs, struct lb_slice bucket);
+/* Any thread. May there be a hidden object of this key? True also when the set is not loaded. */
+bool fs_hidden_maybe(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
+/* Worker, with the key's lock held, after the file is there or gone. */
+int fs_hidden_add(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
+void fs_hidden_remove(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
+/* Worker. The first hidden key > after (or >= when inclusive) with prefix, copied to ret
+ * (LB_KEY_MAX). Returns 1, or 0 when there is none, or -errno. */
+int fs_hidden_next(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice prefix,
+                   struct lb_slice after, bool inclusive, char *ret, size_t *ret_len);
+void fs_hidden_drop_bucket(struct fs_engine *fs, struct lb_slice bucket);
+
+/* ---- open.c: finding an object ---- */
+
+struct fs_found {
+    int fd; /* open for reading; the caller's */
+    bool hidden;
+    struct lb_vfs_stat st;
+    struct fs_attrs attrs; /* borrowed from the blob given */
+    bool has_attrs;
+    struct lb_object_info info;
+};
+/* Finds a key's object (plain path first, then hidden). flags: LB_VFS_CACHED from a loop (then
+ * -EAGAIN when it would block), 0 on a worker. Returns 0; NO_SUCH_KEY; NO_SUCH_BUCKET; CORRUPT;
+ * -errno. Directories, sockets and symlinks that lead outside are NO_SUCH_KEY. */
+int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, unsigned flags,
+            struct lb_buf *blob, struct fs_found *ret);
+/* Worker. Is it there? 0 or NO_SUCH_BUCKET or -errno. */
+int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket);
+/* Decides op->precond against what is there now (found NULL: nothing). Returns 0,
+ * PRECONDITION_FAILED or NO_SUCH_KEY. Pure. */
+int fs_precond_check(const struct lb_precond *p, const struct lb_object_info *found);
+
+void fs_open(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_read(struct lb_reader *r, struct lb_engine_op *op, uint64_t off, uint64_t len, bool files);
+void fs_reader_close(struct lb_reader *r);
+void fs_head(struct lb_engine_port *p, struct lb_engine_op *op);
+/* The descriptor behind a reader, for append's clone. */
+int fs_reader_fd(struct lb_reader *r);
+
+/* ---- cache.c ---- */
+struct fs_cache *fs_cache_new(struct fs_engine *fs, unsigned open_files_max);
+void fs_cache_free(struct fs_cache *c);
+
+/* ---- bucket.c, list.c, dircache.c ---- */
+void fs_bucket_create(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_bucket_delete(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_bucket_head(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_bucket_set(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_bucket_list(struct lb_engine_port *p, struct lb_engine_op *op);
+bool fs_bucket_known(struct lb_engine_port *p, struct lb_slice bucket);
+void fs_list(struct lb_engine_port *p, struct lb_engine_op *op);
+
+/* ---- work.c: running a blocking function for an engine operation ---- */
+
+/* Runs fn(op) on a worker; its result is op->done's err. fn may allocate from op->arena and set
+ * results. */
+typedef int (*fs_work_fn)(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_work(struct lb_engine_port *p, struct lb_engine_op *op, fs_work_fn fn);
+/* Completes op with err through the loop. */
+void fs_complete(struct lb_engine_port *p, struct lb_engine_op *op, int err);
+
+/* ---- writer.c, commit.c, durable.c, remove.c, upload.c, complete.c ---- */
+void fs_create(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_write(struct lb_writer *w, struct lb_engine_op *op, struct lb_pool_buf *buf);
+void fs_append(struct lb_writer *w, struct lb_engine_op *op, struct lb_reader *from, uint64_t off,
+               uint64_t len);
+void fs_commit(struct lb_writer *w, struct lb_engine_op *op);
+void fs_abort(struct lb_writer *w);
+void fs_remove(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_set_meta(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_upload_create(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_upload_head(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_upload_list(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_upload_parts(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_upload_complete(struct lb_engine_port *p, struct lb_engine_op *op);
+void fs_upload_abort(struct lb_engine_port *p, struct lb_engine_op *op);
+
+/* Worker. Renames the finished temporary over the key's place (plain, else hidden), with the key's
+ * lock held and attributes already stored; makes missing parents, removes the object's other form.
+ * Not yet durable: fs_durable_wait is. */
+int fs_install(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+               const char *tmp_path);
+/* Worker. Removes parents of a plain key that became empty, up to the bucket. */
+void fs_prune(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
+
+struct fs_durable *fs_durable_new(struct fs_engine *fs);
+void fs_durable_free(struct fs_durable *d);
+
+/* sweep.c. Worker, at start: removes temporaries, half-deleted buckets, orphaned sidecars and
+ * hidden files, old uploads. */
+int fs_sweep(struct fs_engine *fs);
+
+#endif
