@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ARENA_BLOCK_MIN 0
-#else
-#define ARENA_BLOCK_MIN 4064
-#endif
+#include "base/asan.h"
+
+#define ARENA_BLOCK_MIN (LB_ASAN ? 0 : 4064)
 
 struct lb_arena_block {
     struct lb_arena_block *next;

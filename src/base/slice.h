@@ -80,6 +80,10 @@ struct lb_slice lb_slice_cut(struct lb_slice *s, char c);
  * a byte that is no digit; -ERANGE beyond UINT64_MAX. */
 int lb_slice_to_u64(struct lb_slice s, uint64_t *ret);
 
+/* Bytes of the well-formed UTF-8 sequence (RFC 3629) that s begins with: 1 to 4; 0 for an empty or
+ * malformed beginning. NUL counts as a sequence of 1. */
+size_t lb_utf8_len(struct lb_slice s);
+
 /* Value of a hexadecimal digit, or -1. */
 int lb_hex_digit(char c);
 
