@@ -55,6 +55,7 @@ struct lb_io_op {
     int64_t res;
     struct lb_io *io;
     struct lb_list link;
+    struct lb_io_op *next; /* on the way back from a worker thread */
 };
 
 /* A one-shot timer, embedded and zeroed like an operation. */
@@ -124,7 +125,8 @@ void lb_io_timer_stop(struct lb_io *io, struct lb_io_timer *t);
 /* Completes op with res in the next round of this turn (for results known at once). */
 void lb_io_defer(struct lb_io *io, struct lb_io_op *op, int64_t res);
 
-/* Sockets are non-blocking. addr/len borrowed. Returns a listening descriptor (SO_REUSEADDR,
+/* Sockets are non-blocking; a socket may have one operation in flight in each direction. addr/len
+ * borrowed. Returns a listening descriptor (SO_REUSEADDR,
  * SO_REUSEPORT when reuseport) or -errno. In the simulator the address is only a name. */
 int lb_io_listen(struct lb_io *io, const struct sockaddr *addr, socklen_t len, bool reuseport);
 
