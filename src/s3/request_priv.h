@@ -26,6 +26,8 @@ struct s3_op {
     enum s3_level level;
     const char *subresource; /* query parameter that selects it ("uploads"), or NULL for the plain
                                 operation */
+    bool copy;               /* with x-amz-copy-source */
+    const char *params; /* further parameters it takes, " a b " (spaces around each); NULL: none */
     s3_op_fn fn;
 };
 
@@ -40,6 +42,7 @@ struct s3_request {
     char id[17];             /* x-amz-request-id */
     struct lb_engine_op eng; /* the operation's engine call in flight; eng.user is this request */
     struct s3_body *body;    /* while a body is read */
+    struct lb_buf *reply;    /* a document on its way out */
     void *state;             /* the operation's own, from the arena */
 };
 
@@ -63,9 +66,21 @@ void s3_header(struct s3_request *r, struct lb_slice name, struct lb_slice value
 void s3_header_u64(struct s3_request *r, struct lb_slice name, uint64_t value);
 void s3_header_etag(struct s3_request *r, const struct lb_etag *etag); /* quoted */
 
-/* Answers with the error document of err (no body for HEAD and 304) and ends the request. The
- * second form has a message of its own; the third adds one element (<ActualObjectSize>0</...>) to
- * the document. */
+/* Who is shown as owner: of the credential, or of the configuration without authentication. */
+struct lb_slice s3_owner_id(const struct s3_request *r);
+struct lb_slice s3_owner_name(const struct s3_request *r);
+
+/* A query parameter as a number: absent (or empty) gives `absent`. Returns 0, or INVALID_ARGUMENT
+ * for what is no number or above max. */
+int s3_query_u64(const struct s3_request *r, struct lb_slice name, uint64_t absent, uint64_t max,
+                 uint64_t *ret);
+
+/* The next random-looking 64-bit number of the service. */
+uint64_t s3_next_id(struct lb_s3 *s);
+
+/* Answers with the error document of err (no body for HEAD and 304) and ends the request. Headers
+ * added before are dropped, but for 304 and 416. The second form has a message of its own; the
+ * third adds one element (<ActualObjectSize>0</...>) to the document. */
 void s3_fail(struct s3_request *r, int err);
 void s3_fail_message(struct s3_request *r, int err, const char *message);
 void s3_fail_detail(struct s3_request *r, int err, struct lb_slice element, struct lb_slice value);
@@ -76,7 +91,11 @@ void s3_fail_detail(struct s3_request *r, int err, struct lb_slice element, stru
 void s3_reply(struct s3_request *r, int status);
 void s3_reply_xml(struct s3_request *r, int status, struct lb_buf *xml);
 
-/* Ends the request after x->ops->head and sends of one's own. */
+/* Sets the response's head aside with x-amz-request-id and x-amz-id-2 added; for operations that
+ * send their bodies themselves. length as in lb_exchange_ops.head. */
+void s3_head(struct s3_request *r, int status, uint64_t length);
+
+/* Ends the request after s3_head and sends of one's own. */
 void s3_finish(struct s3_request *r);
 
 /* Reads the whole body (at most size_max bytes, else MALFORMED_XML), verified against content hash,
