@@ -54,27 +54,24 @@ int lb_slice_to_u64(struct lb_slice s, uint64_t *ret) {
     return 0;
 }
 
+/* Bytes in the sequence that first begins, or 0; *low and *high: what the second byte may be (table
+ * 3-7 of the Unicode standard). */
+static size_t utf8_lead(uint8_t first, uint8_t *low, uint8_t *high) {
+    *low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    *high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2 || first > 0xf4)
+        return 0;
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
 size_t lb_utf8_len(struct lb_slice s) {
     const uint8_t *p = (const uint8_t *)s.ptr;
-    uint8_t low = 0x80, high = 0xbf; /* what the second byte may be: table 3-7 of Unicode */
-    size_t n;
-    if (s.len == 0)
-        return 0;
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    if (p[0] < 0xe0) {
-        n = 2;
-    } else if (p[0] < 0xf0) {
-        n = 3;
-        low = p[0] == 0xe0 ? 0xa0 : 0x80;
-        high = p[0] == 0xed ? 0x9f : 0xbf;
-    } else {
-        n = 4;
-        low = p[0] == 0xf0 ? 0x90 : 0x80;
-        high = p[0] == 0xf4 ? 0x8f : 0xbf;
-    }
+    uint8_t low, high;
+    size_t n = s.len ? utf8_lead(p[0], &low, &high) : 0;
+    if (n < 2)
+        return n;
     if (s.len < n || p[1] < low || p[1] > high)
         return 0;
     for (size_t i = 2; i < n; i++) {

@@ -55,7 +55,9 @@ static inline bool lb_slice_ends_with(struct lb_slice s, struct lb_slice suffix)
 
 /* What is left of s from byte n on; empty when n is past the end. */
 static inline struct lb_slice lb_slice_from(struct lb_slice s, size_t n) {
-    return n >= s.len ? lb_slice(s.ptr + s.len, 0) : lb_slice(s.ptr + n, s.len - n);
+    if (n > s.len)
+        n = s.len;
+    return lb_slice(n ? s.ptr + n : s.ptr, s.len - n);
 }
 
 /* The first n bytes of s, or all of it. */

@@ -28,7 +28,8 @@ enum lb_aws_chunk_event {
     LB_AWS_CHUNK_BEGIN, /* a chunk of `chunk_len` bytes begins (0: the last); `signature` holds its
                            64 digits or is empty */
     LB_AWS_CHUNK_DATA,  /* `data` is payload, borrowed from the input */
-    LB_AWS_CHUNK_END,   /* the chunk's data is complete: verify now */
+    LB_AWS_CHUNK_END,   /* the chunk's data is complete: verify now. Comes for every chunk, the last
+                           one too */
     LB_AWS_CHUNK_TRAILER, /* one trailer field in `name`, `value` (borrowed from the decoder, until
                              the next call) */
     LB_AWS_CHUNK_DONE,    /* the body is complete */
@@ -49,8 +50,10 @@ struct lb_aws_chunked {
 };
 
 /* Zero a decoder to begin. Consumes from *in (advancing it) up to the next event, which it returns;
- * or INVALID_CHUNK (bad size line, bad signature form, missing CRLF), MALFORMED_TRAILER. Lines may
- * end in LF alone after a trailer, as some SDKs send. After DONE the input must be empty. */
+ * or INVALID_CHUNK (bad size line, bad signature form, missing CRLF), MALFORMED_TRAILER; after an
+ * error the decoder must not be used. A trailer's line may end in LF alone, and a CRLF right behind
+ * it then belongs to it, as some SDKs send ("name:value\n\r\n"). After DONE the input must be
+ * empty. */
 int lb_aws_chunked_next(struct lb_aws_chunked *d, struct lb_slice *in);
 
 #endif

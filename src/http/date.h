@@ -14,7 +14,8 @@ void lb_date_iso(int64_t wall_ns, char *ret);
 void lb_date_basic(int64_t wall_ns, char *ret);
 
 /* Parse to seconds since 1970. -EINVAL when malformed or no real date. http: IMF-fixdate, RFC 850
- * and asctime forms, as a recipient must. */
+ * and asctime forms, as a recipient must; two-digit years below 70 are of this century. The name of
+ * the day is not compared with the date. */
 int lb_date_parse_http(struct lb_slice s, int64_t *ret_s);
 int lb_date_parse_basic(struct lb_slice s, int64_t *ret_s);
 /* ISO 8601 with optional fraction and 'Z' or numeric offset. */

@@ -34,9 +34,9 @@ struct lb_http_request {
     struct lb_slice query;  /* undecoded, without the '?'; ptr NULL when there was no '?' */
     struct lb_slice
         host; /* Host, or the authority of an absolute-form target, which wins (RFC 9112, 3.2.2) */
-    int minor_version; /* 1, or 0 for HTTP/1.0 */
-    bool keep_alive;   /* what version and Connection say */
-    bool expect_continue;
+    int minor_version;       /* 1, or 0 for HTTP/1.0 */
+    bool keep_alive;         /* what version and Connection say */
+    bool expect_continue;    /* the client waits for "100 Continue" before it sends a body */
     bool chunked;            /* Transfer-Encoding: chunked */
     uint64_t content_length; /* LB_HTTP_LENGTH_NONE when absent */
     size_t headers_n;
@@ -47,9 +47,12 @@ struct lb_http_request {
  * when more is needed; or an error: BAD_REQUEST, HEADERS_TOO_LARGE, HTTP_VERSION,
  * MALFORMED_TRANSFER_ENCODING, EXPECTATION_FAILED, after which the connection can't be kept.
  * Refused (BAD_REQUEST): bare CR or LF, obs-fold, white space before the colon, a control character
- * in a value or target, both Content-Length and Transfer-Encoding, Content-Lengths that differ, a
- * Transfer-Encoding that is not exactly one "chunked", missing or repeated Host in HTTP/1.1,
- * Transfer-Encoding in HTTP/1.0. Empty lines before the request line are skipped (at most two). */
+ * in a value or target, '#' in the target, both Content-Length and Transfer-Encoding, a repeated
+ * Content-Length or a list in one, a Transfer-Encoding that does not end in its only "chunked" (one
+ * that has other codings before it is MALFORMED_TRANSFER_ENCODING), missing Host in HTTP/1.1, a
+ * repeated or malformed Host, Transfer-Encoding in HTTP/1.0. More headers than LB_HTTP_HEADERS_MAX
+ * are HEADERS_TOO_LARGE. Empty lines before the request line are skipped (at most two). "OPTIONS *"
+ * has the path "/". Unless the result is > 0, *ret is undefined. */
 int lb_http_request_parse(struct lb_slice data, struct lb_http_request *ret);
 
 /* The value of the first header of that name, in any case; ptr NULL when there is none. */
