@@ -105,6 +105,15 @@ struct lb_part_info {
     struct lb_slice meta; /* the S3 layer's: the part's checksum */
 };
 
+/* How an operation runs inside its engine: a work item or a deferred completion, and what follows.
+ * Embedded in the operation, so that running one needs no memory. The engine's alone. */
+struct lb_engine_run {
+    struct lb_io_op io;
+    struct lb_engine_port *port;
+    int (*work)(struct lb_engine_port *p, struct lb_engine_op *op);
+    int (*then)(struct lb_engine_port *p, struct lb_engine_op *op, int err);
+};
+
 /* One operation: arguments in, results out. Zeroed by its owner, which keeps it until done.
  * Allocations of results come from `arena`. One op structure for all methods keeps the vtable
  * small; each method names what it reads and sets. */
@@ -148,7 +157,8 @@ struct lb_engine_op {
     bool truncated;
     struct lb_piece piece;
 
-    void *state; /* the engine's, while the op runs */
+    struct lb_engine_run run; /* the engine's, while the op runs */
+    void *state;              /* the engine's, while the op runs */
     void *user;  /* the caller's */
 };
 

@@ -23,6 +23,8 @@
 #define FS_XATTR "user.lobos"
 #define FS_PATH_MAX 4352 /* bucket + '/' + the longest path of a key, NUL included */
 #define FS_LOCKS 1024
+#define FS_ATTRS_MAX (LB_META_MAX + LB_KEY_MAX + 128u) /* encoded attributes */
+#define FS_HIDDEN_HEX 64                               /* the name of a hidden object's file */
 
 struct fs_hidden;  /* hidden.c: which hidden keys each bucket has, in memory */
 struct fs_dirs;    /* dircache.c: sorted directory contents, shared by the loops */
@@ -51,6 +53,8 @@ struct fs_port {
     struct lb_engine_port port;
     struct fs_engine *fs;
     struct fs_cache *cache;
+    unsigned background; /* clean-up work in flight that no operation waits for; detach runs the
+                            loop until it is 0 */
 };
 
 static inline struct fs_engine *fs_of(struct lb_engine_port *p) {
@@ -77,6 +81,8 @@ void fs_bucket_path(const struct fs_engine *fs, struct lb_slice bucket, char ret
 /* May this be a bucket's folder name at all: not empty, no '/', no NUL, not starting with '.', at
  * most 255 bytes; with single_bucket, that name only. */
 bool fs_bucket_name_ok(const struct fs_engine *fs, struct lb_slice bucket);
+/* Are these bytes UTF-8 (no surrogates, no overlong forms, at most U+10FFFF)? */
+bool fs_utf8_ok(struct lb_slice s);
 /* The mutex that guards a key's commits. */
 pthread_mutex_t *fs_key_lock(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
 
@@ -111,6 +117,9 @@ int fs_attrs_load(struct fs_engine *fs, struct lb_slice bucket, int fd,
  * opaque ETag of inode, size, mtime. attrs NULL: none. Returns 0 or CORRUPT (torn). */
 int fs_object_info(const struct lb_vfs_stat *st, const struct fs_attrs *attrs,
                    struct lb_object_info *ret);
+/* The sidecar of an inode: "<bucket>/.lobos/attrs/<inode, hex>". */
+void fs_attrs_path(const struct fs_engine *fs, struct lb_slice bucket, uint64_t ino,
+                   char ret[FS_PATH_MAX]);
 /* Worker. Removes the sidecar of an inode that is gone; no error when there is none. */
 void fs_attrs_drop(struct fs_engine *fs, struct lb_slice bucket, uint64_t ino);
 
@@ -128,6 +137,24 @@ void fs_hidden_remove(struct fs_engine *fs, struct lb_slice bucket, struct lb_sl
 int fs_hidden_next(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice prefix,
                    struct lb_slice after, bool inclusive, char *ret, size_t *ret_len);
 void fs_hidden_drop_bucket(struct fs_engine *fs, struct lb_slice bucket);
+
+/* ---- files.c: the engine's own small files and directories; all worker ---- */
+
+#define FS_TREE_DEPTH_MAX 1000 /* directories deep that a tree is removed */
+
+/* Makes "<bucket>/.lobos" and "<bucket>/.lobos/<sub>" where they are missing (sub may be a
+ * path of two, "keys/ab"). Returns 0, NO_SUCH_BUCKET or -errno. */
+int fs_reserved_make(struct fs_engine *fs, struct lb_slice bucket, const char *sub);
+/* Writes a file as a whole, not atomically. sync: its bytes last (not yet its name). */
+int fs_file_write(struct fs_engine *fs, const char *path, struct lb_slice bytes, bool sync);
+/* Replaces the file `path` atomically by one with these bytes. Its directory must be there. */
+int fs_reserved_replace(struct fs_engine *fs, struct lb_slice bucket, const char *path,
+                        struct lb_slice bytes, bool sync);
+/* fsync of a directory. */
+int fs_dir_sync(struct fs_engine *fs, const char *path);
+/* Removes a directory and everything in it, following no symlink. Returns 0 also when it is not
+ * there. */
+int fs_tree_remove(struct fs_engine *fs, const char *path);
 
 /* ---- open.c: finding an object ---- */
 
@@ -173,10 +200,14 @@ void fs_list(struct lb_engine_port *p, struct lb_engine_op *op);
 /* ---- work.c: running a blocking function for an engine operation ---- */
 
 /* Runs fn(op) on a worker; its result is op->done's err. fn may allocate from op->arena and set
- * results. */
+ * results. These use op->run, never op->state. */
 typedef int (*fs_work_fn)(struct lb_engine_port *p, struct lb_engine_op *op);
 void fs_work(struct lb_engine_port *p, struct lb_engine_op *op, fs_work_fn fn);
-/* Completes op with err through the loop. */
+/* The same, then then(err) on the loop, whose result is op->done's err. */
+typedef int (*fs_then_fn)(struct lb_engine_port *p, struct lb_engine_op *op, int err);
+void fs_work_then(struct lb_engine_port *p, struct lb_engine_op *op, fs_work_fn fn,
+                  fs_then_fn then);
+/* Completes op with err through the loop. Needs no memory, cannot fail. */
 void fs_complete(struct lb_engine_port *p, struct lb_engine_op *op, int err);
 
 /* ---- writer.c, commit.c, durable.c, remove.c, upload.c, complete.c ---- */
@@ -195,19 +226,17 @@ void fs_upload_parts(struct lb_engine_port *p, struct lb_engine_op *op);
 void fs_upload_complete(struct lb_engine_port *p, struct lb_engine_op *op);
 void fs_upload_abort(struct lb_engine_port *p, struct lb_engine_op *op);
 
-/* Worker. Renames the finished temporary over the key's place (plain, else hidden), with the key's
- * lock held and attributes already stored; makes missing parents, removes the object's other form.
- * Not yet durable: fs_durable_wait is. */
-int fs_install(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
-               const char *tmp_path);
-/* Worker. Removes parents of a plain key that became empty, up to the bucket. */
-void fs_prune(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
-
 struct fs_durable *fs_durable_new(struct fs_engine *fs);
 void fs_durable_free(struct fs_durable *d);
+/* Any thread. True once an fsync has failed: what the page cache holds can no longer be trusted to
+ * reach the disk, so nothing is written until a restart (READ_ONLY). */
+bool fs_read_only(const struct fs_engine *fs);
 
 /* sweep.c. Worker, at start: removes temporaries, half-deleted buckets, orphaned sidecars and
  * hidden files, old uploads. */
 int fs_sweep(struct fs_engine *fs);
+/* Worker. Removes name beneath dir and all that is in it. Follows no symlink. Returns 0, also when
+ * there is nothing; -errno of what could not be removed. */
+int fs_delete_tree(struct fs_engine *fs, int dir, const char *name);
 
 #endif

@@ -1,0 +1,231 @@
+/* An object's attributes: encoded, checked, and kept in one xattr or in a sidecar file.
+ *
+ * The xattr rules: while it is there and not empty, a sidecar of the same inode means nothing. So
+ * either form replaces the other in one step: a sidecar takes effect when the xattr is emptied, an
+ * xattr when it is set. The format by byte offset is in README.md. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "engine/fs/fs_priv.h"
+#include "hash/hash.h"
+
+#define HEAD 32u
+#define CRC_FROM 8u
+#define MAGIC "LbA1"
+#define XATTR_FIRST 1024u /* bytes tried at first */
+#define XATTR_MAX 65536u  /* the kernel's own limit */
+
+static void put_le(char *at, uint64_t v, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        at[i] = (char)(v >> (8 * i));
+}
+
+static uint64_t get_le(const char *at, size_t n) {
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++)
+        v |= (uint64_t)(uint8_t)at[i] << (8 * i);
+    return v;
+}
+
+static uint32_t crc_of(struct lb_slice s) {
+    struct lb_digest d;
+    lb_hash_once(LB_HASH_CRC32C, s, &d);
+    return (uint32_t)d.bytes[0] << 24 | (uint32_t)d.bytes[1] << 16 | (uint32_t)d.bytes[2] << 8 |
+           d.bytes[3];
+}
+
+void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
+    assert(a->etag.len <= sizeof(a->etag.text) && a->key.len <= LB_KEY_MAX);
+    size_t at = ret->len;
+    char *head = lb_buf_reserve(ret, HEAD);
+    if (!head)
+        return;
+    memset(head, 0, HEAD);
+    memcpy(head, MAGIC, 4);
+    put_le(head + 8, a->size, 8);
+    put_le(head + 16, (uint64_t)a->mtime_ns, 8);
+    put_le(head + 24, a->meta.len, 4);
+    put_le(head + 28, a->key.len, 2);
+    head[30] = (char)a->etag.len;
+    ret->len += HEAD;
+    lb_buf_append(ret, lb_etag_slice(&a->etag));
+    lb_buf_append(ret, a->key);
+    lb_buf_append(ret, a->meta);
+    if (ret->err)
+        return;
+    struct lb_slice whole = lb_slice_from(lb_buf_slice(ret), at);
+    put_le(ret->ptr + at + 4, crc_of(lb_slice_from(whole, CRC_FROM)), 4);
+}
+
+int fs_attrs_decode(struct lb_slice blob, struct fs_attrs *ret) {
+    if (blob.len < HEAD || memcmp(blob.ptr, MAGIC, 4) != 0)
+        return LB_ERR_CORRUPT;
+    size_t meta_len = get_le(blob.ptr + 24, 4);
+    size_t key_len = get_le(blob.ptr + 28, 2);
+    size_t etag_len = (uint8_t)blob.ptr[30];
+    if (blob.ptr[31] != 0 || etag_len > sizeof(ret->etag.text) || key_len > LB_KEY_MAX ||
+        meta_len > LB_META_MAX || HEAD + etag_len + key_len + meta_len != blob.len)
+        return LB_ERR_CORRUPT;
+    if (get_le(blob.ptr + 4, 4) != crc_of(lb_slice_from(blob, CRC_FROM)))
+        return LB_ERR_CORRUPT;
+    struct fs_attrs a = {.size = get_le(blob.ptr + 8, 8),
+                         .mtime_ns = (int64_t)get_le(blob.ptr + 16, 8),
+                         .key = lb_slice(blob.ptr + HEAD + etag_len, key_len),
+                         .meta = lb_slice(blob.ptr + HEAD + etag_len + key_len, meta_len)};
+    memcpy(a.etag.text, blob.ptr + HEAD, etag_len);
+    a.etag.len = (uint8_t)etag_len;
+    *ret = a;
+    return 0;
+}
+
+void fs_attrs_path(const struct fs_engine *fs, struct lb_slice bucket, uint64_t ino,
+                   char ret[FS_PATH_MAX]) {
+    char rest[sizeof("attrs/") + 16];
+    snprintf(rest, sizeof(rest), "attrs/%llx", (unsigned long long)ino);
+    fs_reserved_path(fs, bucket, rest, ret);
+}
+
+void fs_attrs_drop(struct fs_engine *fs, struct lb_slice bucket, uint64_t ino) {
+    char path[FS_PATH_MAX];
+    fs_attrs_path(fs, bucket, ino, path);
+    fs->vfs->ops->unlink(fs->vfs, fs->root, path);
+}
+
+/* Errors of setxattr that mean "not this value here": too large for the filesystem's xattrs. Out of
+ * space is said in the same words; then the sidecar fails, too, and says so. */
+static bool xattr_unfit(int err) {
+    return err == -ENOSPC || err == -E2BIG || err == -ERANGE || err == -EOPNOTSUPP ||
+           err == -EDQUOT;
+}
+
+static int store_sidecar(struct fs_engine *fs, struct lb_slice bucket, int fd, uint64_t ino,
+                         struct lb_slice blob, bool sync) {
+    char path[FS_PATH_MAX];
+    fs_attrs_path(fs, bucket, ino, path);
+    int err = fs_reserved_make(fs, bucket, "attrs");
+    if (!err)
+        err = fs_reserved_replace(fs, bucket, path, blob, sync);
+    if (err || fs->no_xattr)
+        return err;
+    /* Emptied, it points to the sidecar. Where there never was one, nothing needs emptying. */
+    if (fs->vfs->ops->getxattr(fs->vfs, fd, FS_XATTR, NULL, 0) == -ENODATA)
+        return 0;
+    return fs->vfs->ops->setxattr(fs->vfs, fd, FS_XATTR, "", 0);
+}
+
+int fs_attrs_store(struct fs_engine *fs, struct lb_slice bucket, int fd,
+                   const struct lb_vfs_stat *st, const struct fs_attrs *a, bool sync) {
+    struct lb_vfs *v = fs->vfs;
+    struct lb_buf blob;
+    lb_buf_init(&blob, FS_ATTRS_MAX);
+    fs_attrs_encode(a, &blob);
+    int err = blob.err;
+    if (err)
+        goto out;
+    err = -EOPNOTSUPP;
+    if (!fs->no_xattr && blob.len <= XATTR_MAX) {
+        bool had_sidecar = v->ops->getxattr(v, fd, FS_XATTR, NULL, 0) == 0;
+        err = v->ops->setxattr(v, fd, FS_XATTR, blob.ptr, blob.len);
+        if (!err && had_sidecar)
+            fs_attrs_drop(fs, bucket, st->ino);
+    }
+    if (err && xattr_unfit(err))
+        err = store_sidecar(fs, bucket, fd, st->ino, lb_buf_slice(&blob), sync);
+out:
+    lb_buf_fini(&blob);
+    return err;
+}
+
+/* Reads the xattr into the empty blob. Returns 0 (perhaps still empty) or -errno. */
+static int load_xattr(struct fs_engine *fs, int fd, struct lb_buf *blob) {
+    for (size_t cap = XATTR_FIRST; cap <= XATTR_MAX; cap *= XATTR_MAX / XATTR_FIRST) {
+        char *to = lb_buf_reserve(blob, cap);
+        if (!to)
+            return blob->err;
+        int64_t n = fs->vfs->ops->getxattr(fs->vfs, fd, FS_XATTR, to, cap);
+        if (n >= 0)
+            blob->len = (size_t)n;
+        if (n == -ENODATA || n == -EOPNOTSUPP)
+            return 0;
+        if (n != -ERANGE)
+            return n < 0 ? (int)n : 0;
+    }
+    return LB_ERR_CORRUPT;
+}
+
+static int read_sidecar(struct lb_vfs *v, int fd, struct lb_buf *blob) {
+    struct lb_vfs_stat st;
+    int err = v->ops->fstat(v, fd, &st);
+    if (err)
+        return err;
+    if (st.size == 0 || st.size > FS_ATTRS_MAX)
+        return LB_ERR_CORRUPT;
+    char *to = lb_buf_reserve(blob, st.size);
+    if (!to)
+        return blob->err;
+    while (blob->len < st.size) {
+        int64_t n = v->ops->pread(v, fd, to + blob->len, st.size - blob->len, blob->len);
+        if (n < 0)
+            return (int)n;
+        if (n == 0)
+            return LB_ERR_CORRUPT;
+        blob->len += (size_t)n;
+    }
+    return 0;
+}
+
+static int load_sidecar(struct fs_engine *fs, struct lb_slice bucket, uint64_t ino,
+                        bool cached_only, struct lb_buf *blob) {
+    struct lb_vfs *v = fs->vfs;
+    char path[FS_PATH_MAX];
+    fs_attrs_path(fs, bucket, ino, path);
+    int fd = v->ops->open(v, fs->root, path, O_RDONLY | (cached_only ? LB_VFS_CACHED : 0), 0);
+    if (fd == -ENOENT)
+        return -ENODATA;
+    if (fd < 0)
+        return fd;
+    int err = cached_only ? -EAGAIN : read_sidecar(v, fd, blob);
+    v->ops->close(v, fd);
+    return err;
+}
+
+int fs_attrs_load(struct fs_engine *fs, struct lb_slice bucket, int fd,
+                  const struct lb_vfs_stat *st, bool cached_only, struct lb_buf *blob,
+                  struct fs_attrs *ret) {
+    lb_buf_clear(blob);
+    int err = fs->no_xattr ? 0 : load_xattr(fs, fd, blob);
+    if (!err && blob->len == 0)
+        err = load_sidecar(fs, bucket, st->ino, cached_only, blob);
+    return err ? err : fs_attrs_decode(lb_buf_slice(blob), ret);
+}
+
+/* An ETag for a file that another program wrote: it changes whenever the file is seen to change,
+ * and its "-0" keeps clients from taking it for an MD5. */
+static void opaque_etag(const struct lb_vfs_stat *st, struct lb_etag *ret) {
+    char identity[24];
+    struct lb_digest d;
+    put_le(identity, st->ino, 8);
+    put_le(identity + 8, st->size, 8);
+    put_le(identity + 16, (uint64_t)st->mtime_ns, 8);
+    lb_hash_once(LB_HASH_SHA256, lb_slice(identity, sizeof(identity)), &d);
+    lb_hex_encode(d.bytes, 16, ret->text);
+    memcpy(ret->text + 32, "-0", 2);
+    ret->len = 34;
+}
+
+int fs_object_info(const struct lb_vfs_stat *st, const struct fs_attrs *attrs,
+                   struct lb_object_info *ret) {
+    bool same_time = attrs && attrs->mtime_ns == st->mtime_ns;
+    if (same_time && attrs->size != st->size)
+        return LB_ERR_CORRUPT;
+    *ret = (struct lb_object_info){.size = st->size, .mtime_ns = st->mtime_ns};
+    if (same_time) {
+        ret->etag = attrs->etag;
+        ret->meta = attrs->meta;
+    } else {
+        opaque_etag(st, &ret->etag);
+    }
+    return 0;
+}
