@@ -1,0 +1,17 @@
+/* The engines there are. */
+#ifndef LB_ENGINE_REGISTRY_H
+#define LB_ENGINE_REGISTRY_H
+
+#include "engine/fs/fs.h"
+
+/* The configuration of every engine; only that of the one named is read. */
+struct lb_engine_conf {
+    const char *backend; /* "filesystem" */
+    struct lb_fs_conf fs;
+};
+
+/* Opens the engine that backend names. Blocks; before the loops start. Returns 0 and an owned
+ * engine; -ENOENT for a name that is none; else what the engine's own open returns. */
+int lb_engine_open(const struct lb_engine_conf *conf, struct lb_vfs *vfs, struct lb_engine **ret);
+
+#endif

@@ -1,0 +1,240 @@
+#include "server/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum kind { STRING, UINT, SIZE, BOOL, ENUM };
+
+struct key {
+    const char *section, *name;
+    enum kind kind;
+    size_t offset;
+    const char *initial;
+    const char *allowed; /* UINT, SIZE: "min max"; ENUM: the words */
+};
+
+static const struct key keys[] = {
+#define LB_CONFIG(section, name, kind, member, initial, allowed) \
+    {section, name, kind, offsetof(struct lb_config, member), initial, allowed},
+#include "server/config.def"
+#undef LB_CONFIG
+};
+
+#define KEYS_N (sizeof(keys) / sizeof(keys[0]))
+
+static void *member(struct lb_config *c, const struct key *k) {
+    return (char *)c + k->offset;
+}
+
+static int replace_string(char **at, const char *value) {
+    char *copy = strdup(value);
+    if (!copy)
+        return -ENOMEM;
+    if (*at)
+        explicit_bzero(*at, strlen(*at));
+    free(*at);
+    *at = copy;
+    return 0;
+}
+
+/* Splits "8M" into its number and the shift of its unit. */
+static int parse_size(struct lb_slice s, uint64_t *ret) {
+    static const char units[] = "KMGT";
+    unsigned shift = 0;
+    if (s.len > 1 && (s.ptr[s.len - 1] == 'B' || s.ptr[s.len - 1] == 'b'))
+        s.len--;
+    if (s.len > 1 && s.ptr[s.len - 1] == 'i')
+        s.len--;
+    const char *unit = s.len > 1 ? strchr(units, s.ptr[s.len - 1] & ~0x20) : NULL;
+    if (unit && *unit) {
+        shift = 10 * (unsigned)(unit - units + 1);
+        s.len--;
+    }
+    uint64_t v;
+    if (lb_slice_to_u64(s, &v) < 0 || v > UINT64_MAX >> shift)
+        return -EINVAL;
+    *ret = v << shift;
+    return 0;
+}
+
+static int set_number(struct lb_config *c, const struct key *k, const char *value,
+                      struct lb_buf *why) {
+    unsigned long long min = 0, max = 0;
+    uint64_t v;
+    struct lb_slice text = lb_slice_cstr(value);
+    int err = k->kind == SIZE ? parse_size(text, &v) : lb_slice_to_u64(text, &v);
+    sscanf(k->allowed, "%llu %llu", &min, &max);
+    if (err < 0 || v < min || v > max) {
+        lb_buf_printf(why, "%s = %s: must be a %s from %llu to %llu", k->name, value,
+                      k->kind == SIZE ? "size in bytes (K, M, G, T may follow)" : "number", min,
+                      max);
+        return -EINVAL;
+    }
+    *(uint64_t *)member(c, k) = v;
+    return 0;
+}
+
+static int set_bool(struct lb_config *c, const struct key *k, const char *value,
+                    struct lb_buf *why) {
+    static const char *const words[] = {"false", "no", "off", "0", "true", "yes", "on", "1"};
+    for (size_t i = 0; i < 8; i++) {
+        if (strcasecmp(value, words[i]) == 0) {
+            *(bool *)member(c, k) = i >= 4;
+            return 0;
+        }
+    }
+    lb_buf_printf(why, "%s = %s: must be true or false", k->name, value);
+    return -EINVAL;
+}
+
+static int set_enum(struct lb_config *c, const struct key *k, const char *value,
+                    struct lb_buf *why) {
+    struct lb_slice words = lb_slice_cstr(k->allowed);
+    while (words.len) {
+        struct lb_slice word = lb_slice_cut(&words, ' ');
+        if (lb_slice_eq(word, lb_slice_cstr(value)))
+            return replace_string(member(c, k), value);
+    }
+    lb_buf_printf(why, "%s = %s: must be one of: %s", k->name, value, k->allowed);
+    return -EINVAL;
+}
+
+static int set_key(struct lb_config *c, const struct key *k, const char *value,
+                   struct lb_buf *why) {
+    switch (k->kind) {
+    case UINT:
+    case SIZE:
+        return set_number(c, k, value, why);
+    case BOOL:
+        return set_bool(c, k, value, why);
+    case ENUM:
+        return set_enum(c, k, value, why);
+    case STRING:
+        return replace_string(member(c, k), value);
+    }
+    return -EINVAL;
+}
+
+int lb_config_init(struct lb_config *c) {
+    struct lb_buf why;
+    *c = (struct lb_config){0};
+    lb_buf_init(&why, 1024);
+    int err = 0;
+    for (size_t i = 0; i < KEYS_N && err == 0; i++)
+        err = set_key(c, &keys[i], keys[i].initial, &why);
+    lb_buf_fini(&why);
+    return err;
+}
+
+void lb_config_fini(struct lb_config *c) {
+    for (size_t i = 0; i < KEYS_N; i++) {
+        char **at = member(c, &keys[i]);
+        if (keys[i].kind != STRING && keys[i].kind != ENUM)
+            continue;
+        if (*at)
+            explicit_bzero(*at, strlen(*at));
+        free(*at);
+        *at = NULL;
+    }
+}
+
+/* [entry] is what [lobos] was called in older configurations. */
+static bool section_is(const struct key *k, struct lb_slice section) {
+    return lb_slice_eq(section, lb_slice_cstr(k->section)) ||
+           (lb_slice_eq(section, LB_S("entry")) && strcmp(k->section, "lobos") == 0);
+}
+
+static const char *const sections = "[lobos], [filesystem] and [spdk_blobstore]";
+
+int lb_config_set(struct lb_config *c, const char *section, const char *name, const char *value,
+                  struct lb_buf *why) {
+    struct lb_slice want = lb_slice_cstr(section), key = lb_slice_cstr(name);
+    bool section_known = false;
+    if (!section && lb_slice_find(key, '.') >= 0)
+        want = lb_slice_cut(&key, '.');
+    for (size_t i = 0; i < KEYS_N; i++) {
+        bool here = !want.ptr || section_is(&keys[i], want);
+        section_known |= here;
+        if (here && lb_slice_eq(key, lb_slice_cstr(keys[i].name)))
+            return set_key(c, &keys[i], value, why);
+    }
+    if (want.ptr && want.len == 0)
+        lb_buf_printf(why, "%s stands before any section; the sections are %s", name, sections);
+    else if (!section_known)
+        lb_buf_printf(why, "unknown section [%.*s]; the sections are %s", LB_SLICE_ARG(want),
+                      sections);
+    else
+        lb_buf_printf(why, "unknown key %.*s", LB_SLICE_ARG(key));
+    return -EINVAL;
+}
+
+/* ---- the file ---- */
+
+struct reading {
+    struct lb_config *config;
+    FILE *file;
+    struct lb_buf *why;
+    int line;
+    int line_failed; /* the line of the first mistake; its text is in why */
+    bool too_long;
+};
+
+/* inih asks for one line at a time and calls on_pair between two lines, so the count is the line's
+ * number. */
+static char *read_line(char *line, int cap, void *stream) {
+    struct reading *r = stream;
+    if (!fgets(line, cap, r->file))
+        return NULL;
+    r->line++;
+    if (!strchr(line, '\n') && !feof(r->file)) {
+        r->too_long = true;
+        return NULL;
+    }
+    return line;
+}
+
+static int on_pair(void *user, const char *section, const char *name, const char *value) {
+    struct reading *r = user;
+    if (r->line_failed)
+        return 1;
+    if (lb_config_set(r->config, section, name, value, r->why) < 0)
+        r->line_failed = r->line;
+    return 1;
+}
+
+int lb_config_read_file(struct lb_config *c, const char *path, struct lb_buf *why) {
+    struct lb_buf text;
+    struct reading r = {.config = c, .file = fopen(path, "re"), .why = &text};
+    if (!r.file) {
+        int err = -errno;
+        lb_buf_printf(why, "%s: %s", path, strerror(errno));
+        return err;
+    }
+    lb_buf_init(&text, 4096);
+    int bad_line = ini_parse_stream(read_line, &r, on_pair, &r);
+    if (r.too_long)
+        lb_buf_printf(why, "%s:%d: the line is too long", path, r.line);
+    else if (r.line_failed && (bad_line <= 0 || r.line_failed <= bad_line))
+        lb_buf_printf(why, "%s:%d: %.*s", path, r.line_failed, (int)text.len, text.ptr);
+    else if (bad_line)
+        lb_buf_printf(why, "%s:%d: is neither a [section], a key = value, nor a comment", path,
+                      bad_line);
+    lb_buf_fini(&text);
+    fclose(r.file);
+    return r.too_long || r.line_failed || bad_line ? -EINVAL : 0;
+}
+
+int lb_config_read_environment(struct lb_config *c, struct lb_buf *why) {
+    static const char *const names[][2] = {{"LOBOS_ACCESS_KEY", "access_key"},
+                                           {"LOBOS_SECRET_KEY", "secret_key"},
+                                           {"LOBOS_BUCKETS", "buckets"}};
+    for (size_t i = 0; i < 3; i++) {
+        const char *value = getenv(names[i][0]);
+        int err = value ? lb_config_set(c, "lobos", names[i][1], value, why) : 0;
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}

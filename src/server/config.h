@@ -1,0 +1,49 @@
+/* The configuration: a table of keys (config.def), filled from defaults, a file, the environment
+ * and the command line, in this order. A mistake is an error that names file, line and key. */
+#ifndef LB_SERVER_CONFIG_H
+#define LB_SERVER_CONFIG_H
+
+#include "base/buf.h"
+
+struct lb_config {
+    char *backend, *listen_ip, *http_threads_cores, *grpc_server, *auth_enabled, *access_key,
+        *secret_key, *region, *domain, *default_bucket, *buckets, *durability, *io_backend,
+        *tls_certificate, *tls_key, *log_level, *log_format, *fs_directory, *fs_single_bucket,
+        *spdk_device, *spdk_log_level;
+    uint64_t port, http_threads, max_memory, max_connections, idle_timeout, drain_timeout,
+        fs_list_cache, fs_open_files, fs_upload_expiry_days, fs_index_refresh_sec, spdk_cluster_sz,
+        spdk_reactor_core, spdk_max_use_pct;
+    bool access_log, fs_enable_index, spdk_interrupt_mode;
+
+    unsigned cores[256]; /* of http_threads_cores */
+    unsigned cores_n;    /* 0: no pinning */
+    bool auth;           /* decided by lb_config_check */
+};
+
+/* Sets every key to its default. Returns 0 or -ENOMEM. */
+int lb_config_init(struct lb_config *c);
+/* Wipes and frees. */
+void lb_config_fini(struct lb_config *c);
+
+/* Reads an INI file on top of c. On an error appends one line to why and returns -EINVAL (or -errno
+ * of opening). */
+int lb_config_read_file(struct lb_config *c, const char *path, struct lb_buf *why);
+
+/* Sets one key: "port", "lobos.port" or "filesystem.directory". Section NULL: name may carry it,
+ * else it is looked for in all sections ([lobos] first). Errors as above. */
+int lb_config_set(struct lb_config *c, const char *section, const char *name, const char *value,
+                  struct lb_buf *why);
+
+/* LOBOS_ACCESS_KEY, LOBOS_SECRET_KEY, LOBOS_BUCKETS. Errors as above. */
+int lb_config_read_environment(struct lb_config *c, struct lb_buf *why);
+
+/* Checks what depends on several keys, and resolves auth, cores, http_threads. Errors as above. */
+int lb_config_check(struct lb_config *c, struct lb_buf *why);
+
+/* "127.0.0.1:8080", "[::1]:8080". Static buffer of the caller's. */
+void lb_config_address(const struct lb_config *c, char *ret, size_t cap);
+
+/* Is this address one of this machine only (127.0.0.0/8, ::1)? */
+bool lb_config_is_loopback(const char *ip);
+
+#endif

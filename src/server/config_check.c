@@ -1,0 +1,112 @@
+/* What depends on several keys at once. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "server/config.h"
+
+static int fail(struct lb_buf *why, const char *text) {
+    lb_buf_append(why, lb_slice_cstr(text));
+    return -EINVAL;
+}
+
+bool lb_config_is_loopback(const char *ip) {
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, ip, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    return inet_pton(AF_INET6, ip, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+void lb_config_address(const struct lb_config *c, char *ret, size_t cap) {
+    bool v6 = strchr(c->listen_ip, ':') != NULL;
+    snprintf(ret, cap, v6 ? "[%s]:%u" : "%s:%u", c->listen_ip, (unsigned)c->port);
+}
+
+static int add_core(struct lb_config *c, uint64_t core) {
+    if (core >= 1024 || c->cores_n == sizeof(c->cores) / sizeof(c->cores[0]))
+        return -EINVAL;
+    c->cores[c->cores_n++] = (unsigned)core;
+    return 0;
+}
+
+/* "1-8", "1,3,10" or a mixture. */
+static int parse_cores(struct lb_config *c) {
+    struct lb_slice list = lb_slice_cstr(c->http_threads_cores);
+    c->cores_n = 0;
+    while (list.len) {
+        struct lb_slice last = lb_slice_trim(lb_slice_cut(&list, ','));
+        struct lb_slice first = lb_slice_cut(&last, '-');
+        uint64_t from, to;
+        if (lb_slice_to_u64(first, &from) < 0)
+            return -EINVAL;
+        to = from;
+        if (last.ptr && (lb_slice_to_u64(last, &to) < 0 || to < from))
+            return -EINVAL;
+        for (; from <= to; from++) {
+            if (add_core(c, from) < 0)
+                return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+static int check_threads(struct lb_config *c, struct lb_buf *why) {
+    if (parse_cores(c) < 0)
+        return fail(why, "http_threads_cores: must be like 1-8 or 1,3,10");
+    if (c->http_threads == 0 && c->cores_n > 0)
+        c->http_threads = c->cores_n;
+    if (c->http_threads == 0) {
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        c->http_threads = cpus < 1 ? 1 : cpus > 8 ? 8 : (uint64_t)cpus;
+    }
+    if (c->cores_n > 0 && c->cores_n != c->http_threads) {
+        lb_buf_printf(why, "http_threads_cores names %u cores, but http_threads is %u", c->cores_n,
+                      (unsigned)c->http_threads);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_auth(struct lb_config *c, struct lb_buf *why) {
+    struct in6_addr address;
+    bool has_key = c->access_key[0], has_secret = c->secret_key[0];
+    if (has_key != has_secret)
+        return fail(why, "access_key and secret_key go together: one of them is empty");
+    if (strcmp(c->auth_enabled, "true") == 0 && !has_key)
+        return fail(why, "auth_enabled = true needs access_key and secret_key (or "
+                         "LOBOS_ACCESS_KEY and LOBOS_SECRET_KEY)");
+    c->auth = has_key && strcmp(c->auth_enabled, "false") != 0;
+    if (inet_pton(AF_INET, c->listen_ip, &address) != 1 &&
+        inet_pton(AF_INET6, c->listen_ip, &address) != 1) {
+        lb_buf_printf(why, "listen_ip = %s: must be an IPv4 or IPv6 address", c->listen_ip);
+        return -EINVAL;
+    }
+    if (!c->auth && !lb_config_is_loopback(c->listen_ip)) {
+        lb_buf_printf(why,
+                      "listen_ip = %s: without authentication only a loopback address may be "
+                      "bound. Set access_key and secret_key (or LOBOS_ACCESS_KEY and "
+                      "LOBOS_SECRET_KEY), or listen_ip = 127.0.0.1",
+                      c->listen_ip);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int lb_config_check(struct lb_config *c, struct lb_buf *why) {
+    if (strcmp(c->backend, "spdk_blobstore") == 0)
+        return fail(why, "backend = spdk_blobstore: this lobos was built without SPDK; use "
+                         "backend = filesystem");
+    if (strcmp(c->backend, "filesystem") != 0) {
+        lb_buf_printf(why, "backend = %s: must be filesystem", c->backend);
+        return -EINVAL;
+    }
+    if (!c->fs_directory[0])
+        return fail(why, "directory in [filesystem] is not set: which directory shall be served? "
+                         "(Or use --root DIR or --dir DIR.)");
+    if (!c->tls_certificate[0] != !c->tls_key[0])
+        return fail(why, "tls_certificate and tls_key go together: one of them is empty");
+    int err = check_threads(c, why);
+    return err ? err : check_auth(c, why);
+}

@@ -1,0 +1,287 @@
+/* The requests of a connection in turn: read a head, hand an exchange to the handler, finish it,
+ * read the next. The timer of a connection is lazy: it fires rarely and looks whether the deadline
+ * has really passed. */
+#include "server/conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "http/response.h"
+#include "server/conn_priv.h"
+
+#define IN_SIZE (LB_HTTP_HEAD_SIZE_MAX + CONN_READ_AHEAD)
+#define ARENA_MAX (4u << 20)
+#define HEADERS_MAX (64u << 10)
+#define NS_PER_S 1000000000ull
+
+static void next_request(struct conn *c);
+
+void conn_touch(struct conn *c) {
+    c->deadline_ns = lb_io_now_ns(c->cs->io) + c->cs->idle_timeout_s * NS_PER_S;
+}
+
+static void conn_free(struct conn *c) {
+    struct lb_conns *cs = c->cs;
+    lb_io_timer_stop(cs->io, &c->timer);
+    lb_list_remove(&c->link);
+    lb_stream_fini(&c->stream);
+    lb_arena_fini(&c->arena);
+    lb_buf_fini(&c->x.headers);
+    lb_buf_fini(&c->head);
+    free(c->in);
+    free(c);
+    cs->n--;
+    if (cs->closed)
+        cs->closed(cs);
+}
+
+/* ---- the end of a connection ---- */
+
+static void lingered(struct lb_stream *s, int64_t res) {
+    struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
+    if (res <= 0 || c->broken)
+        conn_free(c);
+    else
+        lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
+}
+
+/* Ends the connection so that the client gets the response: closing a socket with unread bytes
+ * would reset it. */
+static void leave(struct conn *c) {
+    if (c->broken || (c->body_eof && c->in_at == c->in_len && !c->stream.tls)) {
+        conn_free(c);
+        return;
+    }
+    c->state = CONN_LINGER;
+    c->deadline_ns = lb_io_now_ns(c->cs->io) + CONN_LINGER_S * NS_PER_S;
+    lb_io_timer_start(c->cs->io, &c->timer, CONN_LINGER_S * NS_PER_S);
+    lb_stream_shutdown(&c->stream);
+    lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
+}
+
+static void discard_more(struct lb_exchange *x, int err, struct lb_pool_buf *buf) {
+    struct conn *c = conn_of(x);
+    bool more = err == 0 && buf;
+    lb_pool_put(buf);
+    if (err < 0) {
+        c->broken = true;
+        leave(c);
+    } else if (more) {
+        conn_body_read(x, LB_POOL_BUF_MIN, discard_more);
+    } else {
+        c->finished = true;
+        next_request(c);
+    }
+}
+
+/* ---- an exchange ---- */
+
+static void log_access(const struct conn *c) {
+    const struct lb_exchange *x = &c->x;
+    uint64_t took_ns = lb_io_now_ns(c->cs->io) - x->start_ns;
+    lb_info("request", LB_LOG_S("peer", x->peer), LB_LOG_S("user", x->user),
+            LB_LOG_S("op", x->op_name), LB_LOG_S("method", c->request.method_name),
+            LB_LOG_S("path", c->request.path), LB_LOG_I("status", x->status),
+            LB_LOG_C("err", x->err ? lb_err_name(x->err) : ""), LB_LOG_I("sent", c->sent),
+            LB_LOG_I("us", took_ns / 1000));
+}
+
+static void response_done(struct conn *c) {
+    if (c->cs->access_log)
+        log_access(c);
+    lb_arena_reset(&c->arena);
+    if (c->broken || !c->keep || c->cs->draining) {
+        leave(c);
+    } else if (!c->body_eof) {
+        c->state = CONN_DISCARD;
+        c->finished = false;
+        conn_body_read(&c->x, LB_POOL_BUF_MIN, discard_more);
+    } else {
+        next_request(c);
+    }
+}
+
+static void finish(struct lb_exchange *x) {
+    struct conn *c = conn_of(x);
+    assert(c->state == CONN_HANDLER && !c->body_fn && !c->sent_fn);
+    c->finished = true;
+    c->state = CONN_FLUSH;
+    conn_send_flush(c, response_done);
+}
+
+static const struct lb_exchange_ops exchange_ops = {
+    .read = conn_body_read,
+    .head = conn_send_head,
+    .send = conn_send,
+    .send_file = conn_send_file,
+    .finish = finish,
+};
+
+static void begin_exchange(struct conn *c) {
+    struct lb_buf headers = c->x.headers;
+    lb_buf_clear(&headers);
+    c->x = (struct lb_exchange){
+        .ops = &exchange_ops,
+        .request = &c->request,
+        .arena = &c->arena,
+        .pool = c->cs->pool,
+        .can_send_file = !c->stream.tls,
+        .secure = c->stream.tls != NULL,
+        .peer = lb_slice_cstr(c->peer),
+        .start_ns = c->head_ns,
+        .headers = headers,
+    };
+    c->state = CONN_HANDLER;
+    c->finished = c->head_set = c->head_sent = c->timed_out = false;
+    c->sent = c->length = 0;
+}
+
+static void error_sent(struct lb_exchange *x, int err) {
+    x->ops->finish(x);
+}
+
+/* Answers what never becomes a request of the handler's: a malformed head, or one too many. */
+static void refuse(struct conn *c, int err) {
+    const struct lb_err_info *info = lb_err_info(err);
+    struct lb_slice document;
+    begin_exchange(c);
+    c->x.status = info->status;
+    c->x.err = err;
+    c->x.close = true;
+    lb_http_header_add(&c->x.headers, LB_S("Content-Type"), LB_S("application/xml"));
+    if (lb_arena_printf(&c->arena, &document,
+                        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                        "<Error><Code>%s</Code><Message>%s</Message></Error>",
+                        info->s3_code, info->text) < 0)
+        document = lb_slice("", 0);
+    conn_send_head(&c->x, document.len);
+    if (c->no_body)
+        finish(&c->x);
+    else
+        conn_send(&c->x, document, error_sent);
+}
+
+static void read_head(struct conn *c);
+
+static void head_received(struct lb_stream *s, int64_t res) {
+    struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
+    if (res <= 0 || c->broken) {
+        conn_free(c);
+        return;
+    }
+    if (c->in_len == 0) {
+        c->head_ns = lb_io_now_ns(c->cs->io);
+        conn_touch(c); /* from here on a slow head does not prolong its time */
+    }
+    c->in_len += (size_t)res;
+    read_head(c);
+}
+
+static void read_head(struct conn *c) {
+    struct lb_slice data = lb_slice(c->in + c->in_at, c->in_len - c->in_at);
+    int n = data.len ? lb_http_request_parse(data, &c->request) : 0;
+    if (n == 0) {
+        if (c->in_at > 0)
+            memmove(c->in, c->in + c->in_at, data.len);
+        c->in_at = 0;
+        c->in_len = data.len;
+        if (c->in_len < LB_HTTP_HEAD_SIZE_MAX) {
+            lb_stream_recv(&c->stream, c->in + c->in_len, LB_HTTP_HEAD_SIZE_MAX - c->in_len,
+                           head_received);
+            return;
+        }
+        n = LB_ERR_HEADERS_TOO_LARGE;
+    }
+    conn_touch(c);
+    if (n < 0) {
+        c->request = (struct lb_http_request){.method = LB_HTTP_OTHER, .minor_version = 1};
+        c->body_eof = false;
+        c->in_dead = true;
+        refuse(c, n);
+        return;
+    }
+    c->in_at += (size_t)n;
+    conn_body_begin(c);
+    if (c->cs->n > c->cs->n_max) {
+        refuse(c, LB_ERR_SLOW_DOWN);
+        return;
+    }
+    begin_exchange(c);
+    c->cs->handler(c->cs->handler_ctx, &c->x);
+}
+
+static void next_request(struct conn *c) {
+    c->state = CONN_HEAD;
+    c->in_dead = false;
+    c->head_ns = lb_io_now_ns(c->cs->io);
+    conn_touch(c);
+    read_head(c);
+}
+
+/* ---- time ---- */
+
+/* Breaks off whatever waits for the client or for memory. */
+static void expire(struct conn *c, int err) {
+    if (c->state == CONN_HANDLER) {
+        if (c->body_fn && !lb_list_empty(&c->body_waiter.link)) {
+            conn_body_fail(c, LB_ERR_SLOW_DOWN);
+            return;
+        }
+        c->timed_out = c->stream.done && err == LB_ERR_REQUEST_TIMEOUT;
+    } else {
+        c->broken = true;
+    }
+    lb_stream_cancel(&c->stream);
+}
+
+static void on_timer(struct lb_io_timer *t) {
+    struct conn *c = LB_CONTAINER_OF(t, struct conn, timer);
+    struct lb_io *io = c->cs->io;
+    uint64_t now_ns = lb_io_now_ns(io);
+    if (now_ns < c->deadline_ns) {
+        lb_io_timer_start(io, t, c->deadline_ns - now_ns);
+        return;
+    }
+    lb_io_timer_start(io, t, c->cs->idle_timeout_s * NS_PER_S);
+    expire(c, LB_ERR_REQUEST_TIMEOUT);
+}
+
+/* ---- for the loop ---- */
+
+void lb_conn_open(struct lb_conns *cs, int fd, struct lb_slice peer) {
+    struct conn *c = calloc(1, sizeof(*c));
+    if (!c || !(c->in = malloc(IN_SIZE)) || lb_stream_init(&c->stream, cs->io, fd, cs->tls) < 0) {
+        lb_io_close(cs->io, fd);
+        if (c)
+            free(c->in);
+        free(c);
+        return;
+    }
+    c->cs = cs;
+    c->timer.fn = on_timer;
+    lb_list_init(&c->body_waiter.link);
+    lb_arena_init(&c->arena, ARENA_MAX);
+    lb_buf_init(&c->x.headers, HEADERS_MAX);
+    lb_buf_init(&c->head, HEADERS_MAX + CONN_JOIN_MAX);
+    memcpy(c->peer, peer.ptr, peer.len < sizeof(c->peer) ? peer.len : sizeof(c->peer) - 1);
+    lb_list_append(&cs->list, &c->link);
+    cs->n++;
+    lb_io_timer_start(cs->io, &c->timer, cs->idle_timeout_s * NS_PER_S);
+    next_request(c);
+}
+
+void lb_conns_drain(struct lb_conns *cs) {
+    cs->draining = true;
+    LB_LIST_FOR_EACH(it, &cs->list) {
+        struct conn *c = LB_CONTAINER_OF(it, struct conn, link);
+        if (c->state == CONN_HEAD && c->in_at == c->in_len)
+            expire(c, LB_ERR_SHUTTING_DOWN);
+    }
+}
+
+void lb_conns_abort(struct lb_conns *cs) {
+    LB_LIST_FOR_EACH_SAFE(it, &cs->list)
+    expire(LB_CONTAINER_OF(it, struct conn, link), LB_ERR_SHUTTING_DOWN);
+}

@@ -1,0 +1,38 @@
+/* One client connection: HTTP/1.1 requests in turn, each handed to the handler as an exchange.
+ * Everything runs on the loop's thread. */
+#ifndef LB_SERVER_CONN_H
+#define LB_SERVER_CONN_H
+
+#include <stdatomic.h>
+
+#include "http/exchange.h"
+#include "server/stream.h"
+
+/* What a loop's connections share. */
+struct lb_conns {
+    struct lb_io *io;
+    struct lb_pool *pool;
+    lb_exchange_handler handler;
+    void *handler_ctx;
+    struct lb_tls *tls;      /* NULL: plain */
+    unsigned idle_timeout_s; /* without progress, in any state */
+    atomic_bool access_log;  /* any thread may switch it */
+    bool draining;           /* answer with Connection: close, keep nothing alive */
+    size_t n;                /* open connections */
+    size_t n_max;            /* beyond it a request is answered 503 SlowDown */
+    struct lb_list list;
+    void (*closed)(struct lb_conns *cs); /* a connection is gone (n is already less); may be NULL */
+};
+
+/* Begins to serve a connected socket; takes fd (closes it when there is no memory). peer: the
+ * client's address as text, copied. */
+void lb_conn_open(struct lb_conns *cs, int fd, struct lb_slice peer);
+
+/* Sets draining: closes what is idle; the rest closes after the response in progress. */
+void lb_conns_drain(struct lb_conns *cs);
+
+/* Breaks off everything that waits for a client. What waits for the engine ends when that is done.
+ */
+void lb_conns_abort(struct lb_conns *cs);
+
+#endif

@@ -1,0 +1,96 @@
+/* The inside of a connection, shared by conn.c (the requests in turn), conn_body.c (reading a body)
+ * and conn_send.c (the response). */
+#ifndef LB_SERVER_CONN_PRIV_H
+#define LB_SERVER_CONN_PRIV_H
+
+#include "http/chunked.h"
+#include "server/conn.h"
+
+/* Bytes of a refused body that are read and dropped to keep a connection. */
+#define CONN_DISCARD_MAX (256u * 1024u)
+/* How much beyond the end of a chunk is read ahead: bounds what is left over for the next request.
+ */
+#define CONN_READ_AHEAD 4096u
+#define CONN_LINGER_S 3u
+/* Room behind a response's head for a small body. */
+#define CONN_JOIN_MAX 16384u
+
+enum conn_state {
+    CONN_HEAD,    /* waiting for a request's head, or for the rest of it */
+    CONN_HANDLER, /* an exchange is in the handler's hands */
+    CONN_FLUSH,   /* the handler has finished; the response's last bytes are being sent */
+    CONN_DISCARD, /* reading the rest of a body that nobody wants */
+    CONN_LINGER,  /* said goodbye; reading until the client has, too */
+};
+
+struct conn {
+    struct lb_conns *cs;
+    struct lb_list link;
+    struct lb_stream stream;
+    enum conn_state state;
+    bool broken;    /* the stream failed or must not be used further */
+    bool in_dead;   /* nothing more can be read of this request */
+    bool timed_out; /* the idle timeout ended the body */
+    struct lb_io_timer timer;
+    uint64_t deadline_ns;
+
+    char *in; /* LB_HTTP_HEAD_SIZE_MAX bytes: heads, and what came with them */
+    size_t in_at, in_len;
+
+    struct lb_exchange x;
+    struct lb_http_request request;
+    struct lb_arena arena;
+    bool finished;    /* the handler called finish */
+    bool keep;        /* the connection stays after this response; decided by head */
+    uint64_t head_ns; /* when the head's first byte came */
+
+    /* the request's body */
+    bool body_eof;
+    bool continue_due;  /* 100 Continue is waited for and not yet sent */
+    uint64_t body_left; /* of Content-Length */
+    struct lb_http_chunked chunked;
+    lb_exchange_body_fn body_fn; /* a read in progress */
+    size_t body_size;
+    struct lb_pool_buf *body_buf;
+    struct lb_pool_waiter body_waiter;
+    struct lb_io_op body_defer;
+
+    /* the response */
+    struct lb_buf head;
+    bool head_set, head_sent, no_body;
+    uint64_t length, sent;
+    lb_exchange_sent_fn sent_fn; /* a send in progress */
+    struct lb_slice send_data;
+    int send_fd;
+    uint64_t send_off;
+    size_t send_len;
+    struct lb_io_op send_defer;
+    void (*flush_done)(struct conn *c);
+
+    char peer[64];
+};
+
+static inline struct conn *conn_of(struct lb_exchange *x) {
+    return LB_CONTAINER_OF(x, struct conn, x);
+}
+
+/* Progress was made: the idle timeout starts anew. */
+void conn_touch(struct conn *c);
+
+/* conn_body.c */
+void conn_body_begin(struct conn *c); /* a request was parsed */
+void conn_body_read(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn);
+/* Ends a read in progress with err. A read whose recv is in flight ends when that does. */
+void conn_body_fail(struct conn *c, int err);
+/* Can what is left of the body be read and dropped, so that the connection stays? */
+bool conn_body_droppable(const struct conn *c);
+
+/* conn_send.c */
+void conn_send_head(struct lb_exchange *x, uint64_t length);
+void conn_send(struct lb_exchange *x, struct lb_slice data, lb_exchange_sent_fn fn);
+void conn_send_file(struct lb_exchange *x, int fd, uint64_t off, size_t len,
+                    lb_exchange_sent_fn fn);
+/* Sends a head that is still unsent, then calls done (through the loop when it had to send). */
+void conn_send_flush(struct conn *c, void (*done)(struct conn *c));
+
+#endif

@@ -1,0 +1,229 @@
+#include "server/loop.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+
+#define ACCEPT_RETRY_NS 100000000ull
+
+static void accept_next(struct lb_loop *l);
+
+/* "192.0.2.1:4711" of a connected socket. */
+static struct lb_slice peer_text(int fd, char *text, size_t cap) {
+    struct sockaddr_storage a = {0};
+    socklen_t len = sizeof(a);
+    char ip[INET6_ADDRSTRLEN] = "";
+    const struct sockaddr_in *v4 = (const void *)&a;
+    const struct sockaddr_in6 *v6 = (const void *)&a;
+    int n = 0;
+    if (getpeername(fd, (struct sockaddr *)&a, &len) < 0)
+        return lb_slice("", 0);
+    if (a.ss_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip)))
+        n = snprintf(text, cap, "%s:%u", ip, ntohs(v4->sin_port));
+    else if (a.ss_family == AF_INET6 && inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip)))
+        n = snprintf(text, cap, "[%s]:%u", ip, ntohs(v6->sin6_port));
+    return lb_slice(text, n > 0 ? (size_t)n : 0);
+}
+
+/* Ends the loop when it is asked to and nothing is left. */
+static void stop_if_done(struct lb_loop *l) {
+    if (l->stopping && l->listen_fd < 0 && l->conns.n == 0)
+        lb_io_stop(l->io);
+}
+
+static void close_listener(struct lb_loop *l) {
+    lb_io_close(l->io, l->listen_fd);
+    l->listen_fd = -1;
+    stop_if_done(l);
+}
+
+static void accepted(struct lb_io_op *op, int64_t res) {
+    struct lb_loop *l = LB_CONTAINER_OF(op, struct lb_loop, accept_op);
+    char peer[64];
+    if (res >= 0)
+        lb_conn_open(&l->conns, (int)res, peer_text((int)res, peer, sizeof(peer)));
+    if (l->stopping)
+        close_listener(l);
+    else if (res == -EMFILE || res == -ENFILE || res == -ENOBUFS || res == -ENOMEM) {
+        lb_warn("cannot accept connections for the moment", LB_LOG_C("err", lb_err_name((int)res)));
+        lb_io_timer_start(l->io, &l->accept_retry, ACCEPT_RETRY_NS);
+    } else {
+        accept_next(l);
+    }
+}
+
+static void accept_next(struct lb_loop *l) {
+    l->accept_op.done = accepted;
+    lb_io_accept(l->io, &l->accept_op, l->listen_fd);
+}
+
+static void on_accept_retry(struct lb_io_timer *t) {
+    struct lb_loop *l = LB_CONTAINER_OF(t, struct lb_loop, accept_retry);
+    if (!l->stopping)
+        accept_next(l);
+}
+
+static void on_closed(struct lb_conns *cs) {
+    stop_if_done(LB_CONTAINER_OF(cs, struct lb_loop, conns));
+}
+
+int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_io *io) {
+    l->conf = conf;
+    l->io = io;
+    l->listen_fd = -1;
+    l->accept_retry.fn = on_accept_retry;
+    l->pool = lb_pool_new(conf->pool_size);
+    l->hash = lb_hash_service_new(LB_MD5_AUTO);
+    if (!l->pool || !l->hash)
+        return -ENOMEM;
+    lb_io_tick_add(io, lb_hash_service_tick, l->hash);
+    int err = conf->engine->ops->attach(conf->engine, io, l->pool, &l->port);
+    if (err < 0)
+        return err;
+    l->s3 = lb_s3_new(conf->s3, l->port, l->hash);
+    if (!l->s3)
+        return -ENOMEM;
+    l->conns = (struct lb_conns){
+        .io = io,
+        .pool = l->pool,
+        .handler = lb_s3_handle,
+        .handler_ctx = l->s3,
+        .tls = conf->tls,
+        .idle_timeout_s = conf->idle_timeout_s,
+        .access_log = conf->access_log,
+        .n_max = conf->connections_max,
+        .closed = on_closed,
+    };
+    lb_list_init(&l->conns.list);
+    l->listen_fd =
+        conf->inherited_fd >= 0
+            ? dup(conf->inherited_fd)
+            : lb_io_listen(io, (const struct sockaddr *)&conf->address, conf->address_len, true);
+    if (l->listen_fd < 0)
+        return conf->inherited_fd >= 0 ? -errno : l->listen_fd;
+    accept_next(l);
+    return 0;
+}
+
+void lb_loop_fini(struct lb_loop *l) {
+    lb_s3_free(l->s3);
+    if (l->port)
+        l->port->ops->detach(l->port);
+    lb_hash_service_free(l->hash);
+    if (l->pool)
+        lb_pool_free(l->pool);
+}
+
+static void set_state(struct lb_loop *l, int state, int err) {
+    pthread_mutex_lock(&l->lock);
+    l->state = state;
+    l->err = err;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void pin(int core) {
+    cpu_set_t set;
+    if (core < 0)
+        return;
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)core, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) < 0)
+        lb_warn("cannot pin a thread", LB_LOG_I("core", core), LB_LOG_C("err", strerror(errno)));
+}
+
+static void *run(void *arg) {
+    struct lb_loop *l = arg;
+    const struct lb_io_conf io_conf = {
+        .backend = l->conf->backend, .workers = l->conf->workers, .vfs = l->conf->vfs};
+    struct lb_io *io = NULL;
+    pin(l->core);
+    int err = lb_io_new(&io_conf, &io);
+    if (err == 0)
+        err = lb_loop_init(l, l->conf, io);
+    if (err == 0) {
+        set_state(l, LB_LOOP_RUNNING, 0);
+        err = lb_io_run(io);
+        set_state(l, LB_LOOP_ENDING, err);
+        lb_loop_fini(l);
+        lb_io_free(io);
+    }
+    set_state(l, LB_LOOP_ENDED, err);
+    return NULL;
+}
+
+int lb_loop_start(struct lb_loop *l, const struct lb_loop_conf *conf, int core) {
+    *l = (struct lb_loop){.conf = conf, .core = core, .state = LB_LOOP_STARTING};
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->changed, NULL);
+    int err = -pthread_create(&l->thread, NULL, run, l);
+    if (err < 0)
+        return err;
+    pthread_mutex_lock(&l->lock);
+    while (l->state == LB_LOOP_STARTING)
+        pthread_cond_wait(&l->changed, &l->lock);
+    err = l->state == LB_LOOP_RUNNING ? 0 : l->err;
+    pthread_mutex_unlock(&l->lock);
+    return err;
+}
+
+/* ---- from other threads ---- */
+
+static void post(struct lb_loop *l, struct lb_io_msg *m,
+                 void (*fn)(struct lb_io *, struct lb_io_msg *)) {
+    pthread_mutex_lock(&l->lock);
+    m->fn = fn;
+    if (l->state == LB_LOOP_RUNNING)
+        lb_io_post(l->io, m);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void drain(struct lb_io *io, struct lb_io_msg *m) {
+    struct lb_loop *l = LB_CONTAINER_OF(m, struct lb_loop, drain_msg);
+    l->stopping = true;
+    lb_io_timer_stop(io, &l->accept_retry);
+    if (l->accept_op.kind == LB_IO_IDLE)
+        close_listener(l);
+    else
+        lb_io_cancel(io, &l->accept_op);
+    lb_conns_drain(&l->conns);
+}
+
+static void break_off(struct lb_io *io, struct lb_io_msg *m) {
+    lb_conns_abort(&LB_CONTAINER_OF(m, struct lb_loop, abort_msg)->conns);
+}
+
+void lb_loop_drain(struct lb_loop *l) {
+    post(l, &l->drain_msg, drain);
+}
+
+void lb_loop_abort(struct lb_loop *l) {
+    post(l, &l->abort_msg, break_off);
+}
+
+void lb_loop_set_access_log(struct lb_loop *l, bool on) {
+    atomic_store(&l->conns.access_log, on);
+}
+
+int lb_loop_join(struct lb_loop *l, unsigned timeout_s) {
+    struct timespec until;
+    int err = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += timeout_s;
+    pthread_mutex_lock(&l->lock);
+    while (l->state != LB_LOOP_ENDED && err == 0)
+        err = pthread_cond_timedwait(&l->changed, &l->lock, &until);
+    pthread_mutex_unlock(&l->lock);
+    if (err)
+        return -ETIMEDOUT;
+    pthread_join(l->thread, NULL);
+    pthread_mutex_destroy(&l->lock);
+    pthread_cond_destroy(&l->changed);
+    return 0;
+}

@@ -1,0 +1,102 @@
+/* lobos: start-up, signals, the end. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/bootstrap.h"
+#include "server/options.h"
+#include "server/server.h"
+
+static void print_started(const struct lb_config *c, const struct lb_options *o, unsigned port) {
+    const char *bracket = strchr(c->listen_ip, ':') ? "[" : "";
+    printf("Starting S3 %s server", c->tls_key[0] ? "HTTPS" : "HTTP");
+    if (o->single_dir)
+        printf(" for bucket %s", c->fs_single_bucket);
+    printf(" at %s%s%s:%u\n", bracket, c->listen_ip, bracket[0] ? "]" : "", port);
+    fflush(stdout);
+}
+
+static void reload(struct lb_server *s, int argc, char **argv) {
+    struct lb_config fresh;
+    struct lb_options options;
+    struct lb_buf why;
+    lb_buf_init(&why, 4096);
+    if (lb_options_parse(argc, argv, &fresh, &options, &why) < 0) {
+        lb_error("the configuration was not reloaded", LB_LOG_S("reason", lb_buf_slice(&why)));
+    } else {
+        lb_server_reload(s, &fresh);
+        lb_info("reloaded log_level, log_format and access_log; other keys need a restart");
+    }
+    lb_config_fini(&fresh);
+    lb_buf_fini(&why);
+}
+
+static void wait_for_end(struct lb_server *s, const sigset_t *signals, int argc, char **argv) {
+    int sig;
+    while (sigwait(signals, &sig) == 0 && sig == SIGHUP)
+        reload(s, argc, argv);
+    lb_info("stopping: no new connections; a second signal stops at once");
+    lb_bootstrap_notify("STOPPING=1");
+}
+
+/* While draining, a second signal ends the process as it would have without a handler. */
+static void restore_signals(const sigset_t *signals) {
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
+static int serve(const struct lb_config *c, const struct lb_options *o, int argc, char **argv) {
+    struct lb_server *s = NULL;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    lb_server_setup_log(c);
+    printf("starting in fs mode\n");
+    fflush(stdout);
+    if (lb_server_start(c, &s) < 0)
+        return EXIT_FAILURE;
+    print_started(c, o, lb_server_port(s));
+    lb_bootstrap_notify("READY=1");
+    wait_for_end(s, &signals, argc, argv);
+    restore_signals(&signals);
+    if (!lb_server_stop(s, (unsigned)c->drain_timeout)) {
+        lb_warn("some requests did not end in time");
+        _exit(EXIT_FAILURE);
+    }
+    lb_server_free(s);
+    lb_info("stopped");
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+    struct lb_config config;
+    struct lb_options options;
+    struct lb_buf why;
+    int status = EXIT_SUCCESS;
+    lb_buf_init(&why, 4096);
+    if (argc == 1) {
+        fputs(lb_options_help, stderr);
+        return EXIT_FAILURE;
+    }
+    if (lb_options_parse(argc, argv, &config, &options, &why) < 0) {
+        fprintf(stderr, "lobos: %.*s\n", (int)why.len, why.ptr);
+        status = EXIT_FAILURE;
+    } else if (options.action == LB_OPTIONS_HELP) {
+        fputs(lb_options_help, stdout);
+    } else if (options.action == LB_OPTIONS_VERSION) {
+        puts("lobos " LB_VERSION);
+    } else if (options.action == LB_OPTIONS_CHECK) {
+        puts("the configuration is right");
+    } else {
+        status = serve(&config, &options, argc, argv);
+    }
+    lb_config_fini(&config);
+    lb_buf_fini(&why);
+    return status;
+}

@@ -1,0 +1,190 @@
+#include "server/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char lb_options_help[] =
+    "lobos serves a directory as S3.\n"
+    "\n"
+    "Usage:\n"
+    "  lobos -c FILE [options]     serve what the configuration file says\n"
+    "  lobos --root DIR [options]  serve DIR: every folder in it is a bucket\n"
+    "  lobos --dir DIR [options]   serve DIR as one bucket, named after its last component\n"
+    "\n"
+    "Options:\n"
+    "  -c, --config FILE                 configuration file (lobos.cfg documents every key)\n"
+    "      --root DIR                    data root; its folders are the buckets\n"
+    "  -d, --dir DIR                     one directory as one bucket\n"
+    "  -p, --port PORT                   port (default 8080; 0 takes a free one)\n"
+    "  -t, --threads N                   HTTP threads (default: one per CPU, at most 8)\n"
+    "  -c, --pin-threads-to-cpus         with --dir: pin thread 0 to CPU 0, and so on\n"
+    "  -e, --enable-lobos-index          keep directory contents in memory for lists (default)\n"
+    "  -r, --lobos-index-refresh-sec SEC re-read a cached directory that is older, even if its\n"
+    "                                    time stamp says it has not changed (default 0: trust it)\n"
+    "      --set KEY=VALUE               override a key of the configuration, such as\n"
+    "                                    --set durability=relaxed or --set "
+    "filesystem.open_files=0\n"
+    "      --check-config                check the configuration and exit\n"
+    "  -h, --help                        show this help and exit\n"
+    "      --version                     show the version and exit\n"
+    "\n"
+    "Environment:\n"
+    "  LOBOS_ACCESS_KEY, LOBOS_SECRET_KEY  credentials; without them only loopback is served\n"
+    "  LOBOS_BUCKETS=a,b                   buckets to create at start\n";
+
+enum { OPT_ROOT = 256, OPT_SET, OPT_CHECK, OPT_VERSION, OPT_PIN };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'C'},
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"dir", required_argument, NULL, 'd'},
+    {"port", required_argument, NULL, 'p'},
+    {"threads", required_argument, NULL, 't'},
+    {"pin-threads-to-cpus", no_argument, NULL, OPT_PIN},
+    {"enable-lobos-index", no_argument, NULL, 'e'},
+    {"lobos-index-refresh-sec", required_argument, NULL, 'r'},
+    {"set", required_argument, NULL, OPT_SET},
+    {"check-config", no_argument, NULL, OPT_CHECK},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+/* In the older form, which has a directory, -c pins threads; else it names the configuration. */
+static bool has_dir(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        struct lb_slice arg = lb_slice_cstr(argv[i]);
+        if (lb_slice_starts_with(arg, LB_S("-d")) || lb_slice_starts_with(arg, LB_S("--dir")))
+            return true;
+    }
+    return false;
+}
+
+static int set_directory(struct lb_config *c, const char *dir, bool single, struct lb_buf *why) {
+    char *real = realpath(dir, NULL);
+    if (!real) {
+        lb_buf_printf(why, "%s: %s", dir, strerror(errno));
+        return -EINVAL;
+    }
+    int err = lb_config_set(c, "filesystem", "directory", real, why);
+    if (err == 0 && single)
+        err = lb_config_set(c, "filesystem", "single_bucket", strrchr(real, '/') + 1, why);
+    free(real);
+    return err;
+}
+
+static int set_pair(struct lb_config *c, char *pair, struct lb_buf *why) {
+    char *equals = strchr(pair, '=');
+    if (!equals) {
+        lb_buf_printf(why, "--set %s: must be KEY=VALUE", pair);
+        return -EINVAL;
+    }
+    *equals = '\0';
+    int err = lb_config_set(c, NULL, pair, equals + 1, why);
+    *equals = '=';
+    return err;
+}
+
+static int pin_threads(struct lb_config *c, struct lb_buf *why) {
+    char cores[32];
+    if (c->http_threads == 0) {
+        lb_buf_printf(why, "--pin-threads-to-cpus needs --threads");
+        return -EINVAL;
+    }
+    snprintf(cores, sizeof(cores), "0-%u", (unsigned)c->http_threads - 1);
+    return lb_config_set(c, "lobos", "http_threads_cores", cores, why);
+}
+
+struct parsing {
+    struct lb_config *config;
+    struct lb_options *options;
+    struct lb_buf *why;
+    bool dir_form;
+    bool pin;
+};
+
+/* One option that changes the configuration. */
+static int apply(struct parsing *p, int option) {
+    struct lb_config *c = p->config;
+    switch (option) {
+    case OPT_ROOT:
+        return set_directory(c, optarg, false, p->why);
+    case 'd':
+        p->options->single_dir = true;
+        return set_directory(c, optarg, true, p->why);
+    case 'p':
+        return lb_config_set(c, "lobos", "port", optarg, p->why);
+    case 't':
+        return lb_config_set(c, "lobos", "http_threads", optarg, p->why);
+    case 'e':
+        return lb_config_set(c, "filesystem", "enable_index", "true", p->why);
+    case 'r':
+        return lb_config_set(c, "filesystem", "index_refresh_sec", optarg, p->why);
+    case OPT_SET:
+        return set_pair(c, optarg, p->why);
+    case OPT_PIN:
+        p->pin = true;
+        return 0;
+    default:
+        lb_buf_printf(p->why, "unknown option or missing value; lobos --help lists the options");
+        return -EINVAL;
+    }
+}
+
+/* First pass: what to do, and which file comes below the options. */
+static int scan(struct parsing *p, int argc, char **argv, const char *short_options) {
+    int option;
+    optind = 1;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        if (option == 'h')
+            p->options->action = LB_OPTIONS_HELP;
+        else if (option == OPT_VERSION)
+            p->options->action = LB_OPTIONS_VERSION;
+        else if (option == OPT_CHECK)
+            p->options->action = LB_OPTIONS_CHECK;
+        else if (option == 'C' || (option == 'c' && !p->dir_form))
+            p->options->config_path = optarg;
+    }
+    if (optind < argc) {
+        lb_buf_printf(p->why, "%s: what is this? lobos --help lists the options", argv[optind]);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int apply_all(struct parsing *p, int argc, char **argv, const char *short_options) {
+    int option, err = 0;
+    optind = 1;
+    while (err == 0 &&
+           (option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        if (option == 'c' && p->dir_form)
+            p->pin = true;
+        else if (option != 'c' && option != 'C' && option != OPT_CHECK)
+            err = apply(p, option);
+    }
+    return err == 0 && p->pin ? pin_threads(p->config, p->why) : err;
+}
+
+int lb_options_parse(int argc, char **argv, struct lb_config *c, struct lb_options *ret,
+                     struct lb_buf *why) {
+    struct parsing p = {.config = c, .options = ret, .why = why, .dir_form = has_dir(argc, argv)};
+    const char *short_options = p.dir_form ? "d:p:t:cer:h" : "c:d:p:t:er:h";
+    *ret = (struct lb_options){.action = LB_OPTIONS_RUN};
+    int err = lb_config_init(c);
+    if (err == 0)
+        err = scan(&p, argc, argv, short_options);
+    if (err < 0 || ret->action == LB_OPTIONS_HELP || ret->action == LB_OPTIONS_VERSION)
+        return err;
+    if (ret->config_path)
+        err = lb_config_read_file(c, ret->config_path, why);
+    if (err == 0)
+        err = lb_config_read_environment(c, why);
+    if (err == 0)
+        err = apply_all(&p, argc, argv, short_options);
+    if (err == 0)
+        err = lb_config_check(c, why);
+    return err;
+}

@@ -1,0 +1,234 @@
+#include "server/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "engine/registry.h"
+#include "server/bootstrap.h"
+#include "server/loop.h"
+#include "server/tls.h"
+
+#define WORKERS 16
+#define PART_SIZE_MIN (5u << 20)
+#define ABORT_TIMEOUT_S 3
+
+struct lb_server {
+    const struct lb_config *config;
+    struct lb_vfs *vfs;
+    struct lb_workers *workers;
+    struct lb_engine *engine;
+    struct lb_creds *creds;
+    struct lb_tls *tls;
+    struct lb_s3_conf s3;
+    struct lb_loop_conf loop;
+    struct lb_loop *loops;
+    unsigned loops_n; /* started */
+    unsigned port;
+};
+
+void lb_server_setup_log(const struct lb_config *c) {
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    enum lb_log_level level = LB_LOG_INFO;
+    for (unsigned i = 0; i < 4; i++) {
+        if (strcmp(c->log_level, levels[i]) == 0)
+            level = (enum lb_log_level)i;
+    }
+    lb_log_setup(STDERR_FILENO, strcmp(c->log_format, "json") == 0 ? LB_LOG_JSON : LB_LOG_TEXT,
+                 level);
+}
+
+static int load_creds(struct lb_server *s) {
+    struct lb_cred cred = {.user_id = "lobos", .display_name = "lobos", .epoch = 1};
+    const struct lb_config *c = s->config;
+    if (!c->auth)
+        return 0;
+    s->creds = lb_creds_new();
+    if (!s->creds)
+        return -ENOMEM;
+    if (strlen(c->access_key) > LB_ACCESS_KEY_MAX || strlen(c->secret_key) > LB_SECRET_KEY_MAX)
+        return -EINVAL;
+    strcpy(cred.access_key, c->access_key);
+    strcpy(cred.secret_key, c->secret_key);
+    int err = lb_creds_add(s->creds, &cred);
+    explicit_bzero(&cred, sizeof(cred));
+    return err;
+}
+
+static void set_s3_conf(struct lb_server *s) {
+    const struct lb_config *c = s->config;
+    s->s3 = (struct lb_s3_conf){
+        .region = lb_slice_cstr(c->region),
+        .domain = lb_slice_cstr(c->domain),
+        .default_bucket = lb_slice_cstr(c->default_bucket),
+        .relaxed = strcmp(c->durability, "relaxed") == 0,
+        .creds = s->creds,
+        .owner_id = LB_S("lobos"),
+        .owner_name = LB_S("lobos"),
+        .part_size_min = PART_SIZE_MIN,
+    };
+}
+
+static void set_address(const struct lb_config *c, unsigned port, struct lb_loop_conf *ret) {
+    struct sockaddr_in *v4 = (void *)&ret->address;
+    struct sockaddr_in6 *v6 = (void *)&ret->address;
+    memset(&ret->address, 0, sizeof(ret->address));
+    if (inet_pton(AF_INET, c->listen_ip, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons((uint16_t)port);
+        ret->address_len = sizeof(*v4);
+    } else {
+        inet_pton(AF_INET6, c->listen_ip, &v6->sin6_addr);
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons((uint16_t)port);
+        ret->address_len = sizeof(*v6);
+    }
+}
+
+/* Bytes of max_memory that cached directories may take; the rest is for buffers. */
+static uint64_t list_cache(const struct lb_config *c) {
+    uint64_t half = c->max_memory / 2;
+    if (!c->fs_enable_index)
+        return 0;
+    return c->fs_list_cache < half ? c->fs_list_cache : half;
+}
+
+static void set_loop_conf(struct lb_server *s) {
+    const struct lb_config *c = s->config;
+    s->loop = (struct lb_loop_conf){
+        .engine = s->engine,
+        .vfs = s->vfs,
+        .workers = s->workers,
+        .s3 = &s->s3,
+        .tls = s->tls,
+        .backend = strcmp(c->io_backend, "io_uring") == 0 ? LB_IO_URING
+                   : strcmp(c->io_backend, "epoll") == 0  ? LB_IO_POSIX
+                                                          : LB_IO_AUTO,
+        .pool_size = (c->max_memory - list_cache(c)) / c->http_threads,
+        .idle_timeout_s = (unsigned)c->idle_timeout,
+        .connections_max = (c->max_connections + c->http_threads - 1) / c->http_threads,
+        .access_log = c->access_log,
+        .inherited_fd = lb_bootstrap_inherited_socket(),
+    };
+}
+
+static unsigned bound_port(int fd) {
+    struct sockaddr_storage a = {0};
+    socklen_t len = sizeof(a);
+    if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
+        return 0;
+    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+                                         : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+static int start_loops(struct lb_server *s) {
+    const struct lb_config *c = s->config;
+    s->port = (unsigned)c->port;
+    s->loops = calloc(c->http_threads, sizeof(*s->loops));
+    if (!s->loops)
+        return -ENOMEM;
+    for (unsigned i = 0; i < c->http_threads; i++) {
+        set_address(c, s->port, &s->loop);
+        int err = lb_loop_start(&s->loops[i], &s->loop, c->cores_n ? (int)c->cores[i] : -1);
+        if (err < 0) {
+            lb_error("cannot listen", LB_LOG_C("ip", c->listen_ip), LB_LOG_I("port", s->port),
+                     LB_LOG_C("err", lb_err_name(err)),
+                     LB_LOG_C("reason", err == -EADDRINUSE ? "another program uses this port"
+                                                           : strerror(-err)));
+            return err;
+        }
+        s->loops_n++;
+        s->port = bound_port(s->loops[0].listen_fd);
+    }
+    return 0;
+}
+
+static int open_engine(struct lb_server *s) {
+    const struct lb_config *c = s->config;
+    const struct lb_engine_conf conf = {
+        .backend = c->backend,
+        .fs = {.dir = c->fs_directory,
+               .single_bucket = c->fs_single_bucket[0] ? c->fs_single_bucket : NULL,
+               .list_cache_max = list_cache(c),
+               .open_files_max = (unsigned)c->fs_open_files,
+               .upload_age_max_s = c->fs_upload_expiry_days * 86400},
+    };
+    int err = lb_engine_open(&conf, s->vfs, &s->engine);
+    if (err == -EWOULDBLOCK)
+        lb_error("another lobos serves this directory", LB_LOG_C("directory", c->fs_directory));
+    else if (err < 0)
+        lb_error("cannot open the directory", LB_LOG_C("directory", c->fs_directory),
+                 LB_LOG_C("err", lb_err_name(err)));
+    return err;
+}
+
+int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
+    struct lb_server *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->config = config;
+    s->vfs = lb_vfs_posix();
+    int err = lb_workers_new(WORKERS, &s->workers);
+    if (err == 0)
+        err = load_creds(s);
+    if (err == 0 && config->tls_certificate[0]) {
+        s->tls = lb_tls_new(config->tls_certificate, config->tls_key);
+        err = s->tls ? 0 : -EINVAL;
+    }
+    if (err == 0)
+        err = open_engine(s);
+    if (err == 0) {
+        set_s3_conf(s);
+        set_loop_conf(s);
+        const struct lb_io_conf io = {
+            .backend = s->loop.backend, .workers = s->workers, .vfs = s->vfs};
+        err = lb_bootstrap_buckets(s->engine, &io, lb_slice_cstr(config->buckets));
+    }
+    if (err == 0)
+        err = start_loops(s);
+    if (err < 0) {
+        if (lb_server_stop(s, 0))
+            lb_server_free(s);
+        return err;
+    }
+    *ret = s;
+    return 0;
+}
+
+unsigned lb_server_port(const struct lb_server *s) {
+    return s->port;
+}
+
+void lb_server_reload(struct lb_server *s, const struct lb_config *config) {
+    lb_server_setup_log(config);
+    for (unsigned i = 0; i < s->loops_n; i++)
+        lb_loop_set_access_log(&s->loops[i], config->access_log);
+}
+
+bool lb_server_stop(struct lb_server *s, unsigned timeout_s) {
+    bool ended = true;
+    for (unsigned i = 0; i < s->loops_n; i++)
+        lb_loop_drain(&s->loops[i]);
+    for (unsigned i = 0; i < s->loops_n; i++) {
+        if (lb_loop_join(&s->loops[i], timeout_s) == 0)
+            continue;
+        lb_loop_abort(&s->loops[i]);
+        ended &= lb_loop_join(&s->loops[i], ABORT_TIMEOUT_S) == 0;
+    }
+    return ended;
+}
+
+void lb_server_free(struct lb_server *s) {
+    if (!s)
+        return;
+    if (s->engine)
+        s->engine->ops->free(s->engine);
+    lb_tls_free(s->tls);
+    lb_creds_free(s->creds);
+    lb_workers_free(s->workers);
+    free(s->loops);
+    free(s);
+}
