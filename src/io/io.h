@@ -126,8 +126,8 @@ void lb_io_timer_stop(struct lb_io *io, struct lb_io_timer *t);
 void lb_io_defer(struct lb_io *io, struct lb_io_op *op, int64_t res);
 
 /* Sockets are non-blocking; a socket may have one operation in flight in each direction. addr/len
- * borrowed. Returns a listening descriptor (SO_REUSEADDR,
- * SO_REUSEPORT when reuseport) or -errno. In the simulator the address is only a name. */
+ * borrowed. Returns a listening descriptor (SO_REUSEADDR, SO_REUSEPORT when reuseport) or -errno.
+ * In the simulator the address is only a name. */
 int lb_io_listen(struct lb_io *io, const struct sockaddr *addr, socklen_t len, bool reuseport);
 
 /* Completes with a connected non-blocking, close-on-exec descriptor with TCP_NODELAY set. */

@@ -21,7 +21,8 @@ enum {
     LB_OP_DATA_ONLY = 1 << 1, /* FSYNC: fdatasync */
     LB_OP_READY = 1 << 2,     /* on the ready list: too late to cancel */
     LB_OP_AGAIN = 1 << 3,     /* on the again list */
-    LB_OP_DRAINED = 1 << 4,   /* RECV: the last one left nothing (a hint; survives completion) */
+    LB_OP_SHARED = 1 << 4,    /* handed to the worker threads; under their lock from then on */
+    LB_OP_DRAINED = 1 << 5,   /* RECV: the last one left nothing (a hint; survives completion) */
 };
 
 struct lb_io_ops {
@@ -103,6 +104,9 @@ void lb_io_complete(struct lb_io *io, struct lb_io_op *op, int64_t res);
 /* Gives op to `submit` again in the next turn, before which the loop does not sleep: for an
  * operation that has had its share of this turn, or found a queue full. */
 void lb_io_again(struct lb_io *io, struct lb_io_op *op);
+
+/* timer.c. Runs what is due. */
+void lb_io_timers_run(struct lb_io *io);
 
 /* Clocks and randomness of the system, for the real back ends. */
 uint64_t lb_sys_now_ns(struct lb_io *io);

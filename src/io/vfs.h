@@ -23,8 +23,8 @@ struct lb_vfs_stat {
 };
 
 /* Flags of open, beside O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY,
- * O_DIRECT, O_PATH, O_NONBLOCK (so that a FIFO does not wait for its other end): LB_VFS_CACHED asks for -EAGAIN when the path is not in the kernel's cache, so
- * that a loop may call. */
+ * O_DIRECT, O_PATH, O_NONBLOCK (so that a FIFO does not wait for its other end): LB_VFS_CACHED asks
+ * for -EAGAIN when the path is not in the kernel's cache, so that a loop may call. */
 #define LB_VFS_CACHED (1u << 31)
 
 struct lb_vfs;
@@ -78,8 +78,9 @@ struct lb_vfs_ops {
     int (*lock)(struct lb_vfs *v, int fd);
     /* Bytes in the filesystem that fd is on, and bytes that an ordinary user may still write. */
     int (*space)(struct lb_vfs *v, int fd, uint64_t *ret_total, uint64_t *ret_free);
-    /* Does fsync of a directory commit every metadata operation made before it on fd's filesystem
-     * (ext4 with a journal, xfs)? False when that is not known for sure. Optional: NULL means no. */
+    /* Does fsync of a directory commit every metadata operation on fd's filesystem that was made
+     * before the last change of that directory (ext4 with a journal, xfs)? False when that is not
+     * known for sure. Optional: NULL means no. */
     bool (*journaled)(struct lb_vfs *v, int fd);
 };
 
