@@ -38,9 +38,15 @@ bool lb_log_on(enum lb_log_level level) {
     return (int)level >= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
+/* Closing bytes may already stand in the tail: then there is none left. */
+static size_t room(const struct line *l) {
+    size_t max = sizeof(l->bytes) - LINE_TAIL;
+    return l->full || l->len > max ? 0 : max - l->len;
+}
+
 /* Adds s whole, or nothing. */
 static void put(struct line *l, struct lb_slice s) {
-    if (l->full || s.len > sizeof(l->bytes) - LINE_TAIL - l->len) {
+    if (s.len > room(l)) {
         l->full = true;
         return;
     }
@@ -85,9 +91,9 @@ static void put_escaped(struct line *l, struct lb_slice s, bool json) {
         size_t n = 0;
         while (n < s.len && is_plain(s.ptr[n]))
             n++;
-        size_t room = sizeof(l->bytes) - LINE_TAIL - l->len;
-        put(l, lb_slice_first(s, n < room ? n : room));
-        if (n > room)
+        size_t fits = n < room(l) ? n : room(l);
+        put(l, lb_slice_first(s, fits));
+        if (fits < n)
             l->full = true;
         s = lb_slice_from(s, n);
         if (s.len == 0)
