@@ -112,6 +112,7 @@ struct lb_engine_run {
     struct lb_engine_port *port;
     int (*work)(struct lb_engine_port *p, struct lb_engine_op *op);
     int (*then)(struct lb_engine_port *p, struct lb_engine_op *op, int err);
+    int64_t wall_ns; /* time of day when the work was submitted */
 };
 
 /* One operation: arguments in, results out. Zeroed by its owner, which keeps it until done.
@@ -159,7 +160,7 @@ struct lb_engine_op {
 
     struct lb_engine_run run; /* the engine's, while the op runs */
     void *state;              /* the engine's, while the op runs */
-    void *user;  /* the caller's */
+    void *user;               /* the caller's */
 };
 
 #define LB_SIZE_UNKNOWN UINT64_MAX

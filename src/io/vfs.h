@@ -23,7 +23,7 @@ struct lb_vfs_stat {
 };
 
 /* Flags of open, beside O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY,
- * O_DIRECT, O_PATH, O_NONBLOCK (so that a FIFO does not wait for its other end): LB_VFS_CACHED asks
+ * O_DIRECT, O_PATH: LB_VFS_CACHED asks
  * for -EAGAIN when the path is not in the kernel's cache, so that a loop may call. */
 #define LB_VFS_CACHED (1u << 31)
 

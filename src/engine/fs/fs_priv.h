@@ -23,6 +23,9 @@
 #define FS_XATTR "user.lobos"
 #define FS_PATH_MAX 4352 /* bucket + '/' + the longest path of a key, NUL included */
 #define FS_LOCKS 1024
+/* Timestamps of files tick; what was seen within this time of its last change may change again
+ * without a new timestamp, and is not believed again. */
+#define FS_RACY_NS 50000000
 #define FS_ATTRS_MAX (LB_META_MAX + LB_KEY_MAX + 128u) /* encoded attributes */
 #define FS_HIDDEN_HEX 64                               /* the name of a hidden object's file */
 
@@ -125,11 +128,15 @@ void fs_attrs_drop(struct fs_engine *fs, struct lb_slice bucket, uint64_t ino);
 
 /* ---- hidden.c: an ordered set of hidden keys per bucket, loaded from disk at first use ---- */
 
+struct fs_hidden *fs_hidden_new(void);
+void fs_hidden_free(struct fs_hidden *h);
+/* Any thread. Is the bucket's set in memory? */
+bool fs_hidden_loaded(struct fs_engine *fs, struct lb_slice bucket);
 /* Worker. Loads the bucket's set when it is not there yet. */
 int fs_hidden_load(struct fs_engine *fs, struct lb_slice bucket);
 /* Any thread. May there be a hidden object of this key? True also when the set is not loaded. */
 bool fs_hidden_maybe(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
-/* Worker, with the key's lock held, after the file is there or gone. */
+/* Worker, with the key's lock held, after the file is there or gone. Always 0. */
 int fs_hidden_add(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
 void fs_hidden_remove(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
 /* Worker. The first hidden key > after (or >= when inclusive) with prefix, copied to ret
@@ -185,7 +192,8 @@ void fs_head(struct lb_engine_port *p, struct lb_engine_op *op);
 int fs_reader_fd(struct lb_reader *r);
 
 /* ---- cache.c ---- */
-struct fs_cache *fs_cache_new(struct fs_engine *fs, unsigned open_files_max);
+/* See cache_priv.h for what a cache does. Free may turn the loop, to wait for closing files. */
+struct fs_cache *fs_cache_new(struct fs_engine *fs, struct lb_io *io, unsigned open_files_max);
 void fs_cache_free(struct fs_cache *c);
 
 /* ---- bucket.c, list.c, dircache.c ---- */

@@ -29,6 +29,7 @@ void fs_work_then(struct lb_engine_port *p, struct lb_engine_op *op, fs_work_fn 
     op->run.port = p;
     op->run.work = fn;
     op->run.then = then;
+    op->run.wall_ns = lb_io_wall_ns(p->io);
     op->run.io.done = worked;
     lb_io_work(p->io, &op->run.io, work);
 }

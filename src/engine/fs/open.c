@@ -1,0 +1,236 @@
+/* Finding an object, and opening it through the loop's cache. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "engine/fs/cache_priv.h"
+
+/* Errors of open that mean that no object is there: nothing, a file where a directory is wanted, a
+ * symlink that leads out or around, a socket or a device without a driver. */
+static bool means_absent(int err) {
+    switch (-err) {
+    case ENOENT:
+    case ENOTDIR:
+    case EXDEV:
+    case ELOOP:
+    case ENXIO:
+    case ENODEV:
+    case EISDIR:
+    case ENAMETOOLONG:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int check_bucket(struct fs_engine *fs, struct lb_slice bucket, unsigned flags) {
+    char path[FS_PATH_MAX];
+    if (!fs_bucket_name_ok(fs, bucket))
+        return LB_ERR_NO_SUCH_BUCKET;
+    if (fs->conf.single_bucket)
+        return 0;
+    fs_bucket_path(fs, bucket, path);
+    int fd = fs->vfs->ops->open(fs->vfs, fs->root, path, O_PATH | O_DIRECTORY | flags, 0);
+    if (fd < 0)
+        return means_absent(fd) ? LB_ERR_NO_SUCH_BUCKET : fd;
+    fs->vfs->ops->close(fs->vfs, fd);
+    return 0;
+}
+
+int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket) {
+    return check_bucket(fs, bucket, 0);
+}
+
+static int fill(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,
+                struct fs_found *f) {
+    int err = fs->vfs->ops->fstat(fs->vfs, f->fd, &f->st);
+    if (err)
+        return err;
+    if (f->st.type != LB_VFS_FILE)
+        return -ENOENT;
+    err = fs_attrs_load(fs, bucket, f->fd, &f->st, flags & LB_VFS_CACHED, blob, &f->attrs);
+    if (err && err != -ENODATA)
+        return err;
+    f->has_attrs = !err;
+    return fs_object_info(&f->st, err ? NULL : &f->attrs, &f->info);
+}
+
+/* Opens the object at path. Returns 0 and fills ret; -ENOENT when there is none. */
+static int find_at(struct fs_engine *fs, struct lb_slice bucket, const char *path, unsigned flags,
+                   struct lb_buf *blob, struct fs_found *ret) {
+    struct lb_vfs *v = fs->vfs;
+    struct fs_found f = {.fd = v->ops->open(v, fs->root, path, O_RDONLY | flags, 0)};
+    if (f.fd == -EACCES || f.fd == -EPERM)
+        return LB_ERR_ACCESS_DENIED;
+    if (f.fd < 0)
+        return means_absent(f.fd) ? -ENOENT : f.fd;
+    int err = fill(fs, bucket, flags, blob, &f);
+    if (err) {
+        v->ops->close(v, f.fd);
+        return err;
+    }
+    *ret = f;
+    return 0;
+}
+
+static int find_hidden(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+                       unsigned flags, struct lb_buf *blob, struct fs_found *ret) {
+    char path[FS_PATH_MAX];
+    if (!fs_hidden_loaded(fs, bucket)) {
+        if (flags & LB_VFS_CACHED)
+            return -EAGAIN;
+        int err = fs_hidden_load(fs, bucket);
+        if (err)
+            return err;
+    }
+    if (!fs_hidden_maybe(fs, bucket, key))
+        return -ENOENT;
+    fs_hidden_path(fs, bucket, key, path);
+    int err = find_at(fs, bucket, path, flags, blob, ret);
+    if (err)
+        return err;
+    if (!ret->has_attrs || !lb_slice_eq(ret->attrs.key, key)) {
+        fs->vfs->ops->close(fs->vfs, ret->fd);
+        return LB_ERR_CORRUPT;
+    }
+    ret->hidden = true;
+    return 0;
+}
+
+int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, unsigned flags,
+            struct lb_buf *blob, struct fs_found *ret) {
+    char path[FS_PATH_MAX];
+    int err = -ENOENT;
+    if (!fs_bucket_name_ok(fs, bucket))
+        return LB_ERR_NO_SUCH_BUCKET;
+    if (fs_key_is_plain(key)) {
+        fs_plain_path(fs, bucket, key, path);
+        err = find_at(fs, bucket, path, flags, blob, ret);
+    }
+    if (err == -ENOENT)
+        err = find_hidden(fs, bucket, key, flags, blob, ret);
+    if (err == -ENOENT) {
+        err = check_bucket(fs, bucket, flags);
+        return err ? err : LB_ERR_NO_SUCH_KEY;
+    }
+    if (err == LB_ERR_CORRUPT)
+        lb_error("an object is damaged", LB_LOG_S("bucket", bucket), LB_LOG_S("key", key));
+    return err;
+}
+
+static int64_t floor_s(int64_t ns) {
+    return ns / 1000000000 - (ns % 1000000000 < 0);
+}
+
+int fs_precond_check(const struct lb_precond *p, const struct lb_object_info *found) {
+    struct lb_slice etag = found ? lb_etag_slice(&found->etag) : lb_slice(NULL, 0);
+    if (p->if_match.len && !found)
+        return LB_ERR_NO_SUCH_KEY;
+    if (!found)
+        return 0;
+    if (p->if_match.len && !lb_slice_eq(p->if_match, LB_S("*")) && !lb_slice_eq(p->if_match, etag))
+        return LB_ERR_PRECONDITION_FAILED;
+    if (p->if_none_match.len &&
+        (lb_slice_eq(p->if_none_match, LB_S("*")) || lb_slice_eq(p->if_none_match, etag)))
+        return LB_ERR_PRECONDITION_FAILED;
+    if (p->has_mtime && p->if_mtime_s != floor_s(found->mtime_ns))
+        return LB_ERR_PRECONDITION_FAILED;
+    if (p->has_size && p->if_size != found->size)
+        return LB_ERR_PRECONDITION_FAILED;
+    return 0;
+}
+
+/* ---- the engine's operations ---- */
+
+static struct fs_cache *cache_of(struct lb_engine_port *p) {
+    return LB_CONTAINER_OF(p, struct fs_port, port)->cache;
+}
+
+static int find_work(struct lb_engine_port *p, struct lb_engine_op *op) {
+    struct fs_engine *fs = fs_of(p);
+    struct fs_found found;
+    struct lb_buf blob;
+    lb_buf_init(&blob, FS_ATTRS_MAX);
+    int err = fs_find(fs, op->bucket, op->key, 0, &blob, &found);
+    if (!err) {
+        op->state = fs_entry_new(fs, op->bucket, op->key, &found, op->run.wall_ns);
+        err = op->state ? 0 : -ENOMEM;
+    }
+    lb_buf_fini(&blob);
+    return err;
+}
+
+/* The entry of op's object when that can be said without blocking; else -EAGAIN. */
+static int find_inline(struct lb_engine_port *p, struct lb_engine_op *op, struct fs_entry **ret) {
+    struct fs_engine *fs = fs_of(p);
+    struct fs_cache *c = cache_of(p);
+    struct fs_found found;
+    struct fs_entry *e = fs_cache_get(c, op->bucket, op->key);
+    if (!e) {
+        int err = fs_find(fs, op->bucket, op->key, LB_VFS_CACHED, &c->blob, &found);
+        if (err)
+            return err;
+        e = fs_entry_new(fs, op->bucket, op->key, &found, lb_io_wall_ns(p->io));
+        if (!e)
+            return -ENOMEM;
+        fs_cache_put(c, e);
+    }
+    *ret = e;
+    return 0;
+}
+
+/* Finds op's object, then runs then() on the loop with the entry, referenced, in op->state. */
+static void find_then(struct lb_engine_port *p, struct lb_engine_op *op, fs_then_fn finish,
+                      fs_then_fn worked) {
+    struct fs_entry *e = NULL;
+    int err = find_inline(p, op, &e);
+    if (err == -EAGAIN) {
+        fs_work_then(p, op, find_work, worked);
+        return;
+    }
+    op->state = e;
+    fs_complete(p, op, finish(p, op, err));
+}
+
+static int open_finish(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
+    if (err)
+        return err;
+    struct fs_reader *r = fs_reader_new(p, op->state);
+    if (!r)
+        return -ENOMEM;
+    op->reader = &r->reader;
+    op->info = r->reader.info;
+    return 0;
+}
+
+static int head_finish(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
+    if (err)
+        return err;
+    struct fs_entry *e = op->state;
+    struct lb_object_info info = e->info;
+    err = lb_arena_copy(op->arena, e->info.meta, &info.meta);
+    fs_cache_unref(cache_of(p), e);
+    if (!err)
+        op->info = info;
+    return err;
+}
+
+static int open_worked(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
+    if (!err)
+        fs_cache_put(cache_of(p), op->state);
+    return open_finish(p, op, err);
+}
+
+static int head_worked(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
+    if (!err)
+        fs_cache_put(cache_of(p), op->state);
+    return head_finish(p, op, err);
+}
+
+void fs_open(struct lb_engine_port *p, struct lb_engine_op *op) {
+    find_then(p, op, open_finish, open_worked);
+}
+
+void fs_head(struct lb_engine_port *p, struct lb_engine_op *op) {
+    find_then(p, op, head_finish, head_worked);
+}
