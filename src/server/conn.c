@@ -12,7 +12,7 @@
 #include "server/conn_priv.h"
 
 #define IN_SIZE (LB_HTTP_HEAD_SIZE_MAX + CONN_READ_AHEAD)
-#define ARENA_MAX (4u << 20)
+#define ARENA_MAX (16u << 20) /* a CompleteMultipartUpload of 10,000 parts, parsed */
 #define HEADERS_MAX (64u << 10)
 #define NS_PER_S 1000000000ull
 
