@@ -23,7 +23,8 @@ struct lb_creds *lb_creds_new(void);
 void lb_creds_free(struct lb_creds *c); /* wipes the secrets */
 
 /* Copies cred in. Returns 0, -EEXIST for a key that is there, -EINVAL for an empty or unprintable
- * key or secret, -ENOMEM. Only before loops see the set. */
+ * key or secret or a space or comma in the key (a header couldn't carry it), -ENOMEM. Only before
+ * loops see the set. */
 int lb_creds_add(struct lb_creds *c, const struct lb_cred *cred);
 
 /* The credential with that access key, or NULL. Takes the same time whether or not it is there, as

@@ -62,14 +62,21 @@ struct lb_auth_key_cache {
     } slots[LB_AUTH_KEY_CACHE_N];
 };
 
-/* Decides who sent the request. now_s: time of day. Returns 0 and fills *ret; or ACCESS_DENIED (a
- * required header isn't signed: host and every x-amz-*), AUTH_HEADER_MALFORMED,
- * AUTH_QUERY_MALFORMED, INVALID_ACCESS_KEY, SIGNATURE_MISMATCH, TIME_SKEWED (over 15 minutes),
- * REQUEST_EXPIRED, UNSUPPORTED_SIGNATURE (SigV2, SigV4A), INVALID_ARGUMENT (x-amz-content-sha256 of
- * a form that is none), MISSING_HEADER. No credentials at all: 0 with cred NULL and payload still
- * set by x-amz-content-sha256. creds NULL means that authentication is off: nothing is verified,
- * but payload is still filled (streaming signatures then are not to be checked). Compares in
- * constant time. */
+/* Decides who sent the request. now_s: time of day. Returns 0 and fills *ret; or
+ *   ACCESS_DENIED        a header that must be signed isn't (host and every x-amz-*, but see
+ *                        verify.c); no valid date; X-Amz-Expires out of 0 to 604800
+ *   AUTH_HEADER_MALFORMED, AUTH_QUERY_MALFORMED, INVALID_ACCESS_KEY, SIGNATURE_MISMATCH
+ *   TIME_SKEWED          by over 15 minutes; a presigned URL from the future likewise
+ *   REQUEST_EXPIRED      a presigned URL past its time
+ *   UNSUPPORTED_SIGNATURE  SigV2, SigV4A, other schemes
+ *   INVALID_ARGUMENT     x-amz-content-sha256 of a form that is none; two mechanisms at once; a
+ *                        header repeated that authentication reads
+ *   MISSING_HEADER       x-amz-content-sha256
+ *   INVALID_URI          more than 128 query parameters
+ *   -ENOMEM              the arena is full
+ * No credentials at all: 0 with cred NULL and payload still set by x-amz-content-sha256. creds NULL
+ * means that authentication is off: nothing is verified, but payload is still filled (streaming
+ * signatures then are not to be checked). Compares in constant time. */
 int lb_sigv4_verify(const struct lb_auth_request *r, const struct lb_creds *creds,
                     struct lb_auth_key_cache *cache, struct lb_arena *arena, int64_t now_s,
                     struct lb_auth_result *ret);
@@ -83,9 +90,11 @@ int lb_sigv4_chunk(struct lb_auth_stream *s, const uint8_t sha256[32], struct lb
 int lb_sigv4_trailer(struct lb_auth_stream *s, struct lb_slice canonical,
                      struct lb_slice signature);
 
-/* Signs: what a client does. For the load generator and tests. payload: the value of
- * x-amz-content-sha256. region/date taken from arguments. Appends the value of the Authorization
- * header to ret (an arena copy). Returns 0 or -ENOMEM. */
+/* Signs: what a client does. For the load generator and tests. The request must already hold host,
+ * x-amz-date (date_basic) and x-amz-content-sha256 (payload), for these are sent too; signed are
+ * host, content-md5, content-type and every x-amz-*. Sets *ret to the value of the Authorization
+ * header, in the arena. Returns 0, -EINVAL for a date or region of no use, INVALID_URI or -ENOMEM.
+ */
 int lb_sigv4_sign(const struct lb_auth_request *r, const struct lb_cred *cred,
                   struct lb_slice region, struct lb_slice date_basic, struct lb_slice payload,
                   struct lb_arena *arena, struct lb_slice *ret);
