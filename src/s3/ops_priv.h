@@ -13,6 +13,11 @@
 int s3_op_route(enum lb_http_method method, enum s3_level level, const struct lb_query *query,
                 bool copy_source, const struct s3_op **ret);
 
+/* Are all headers (and parameters that stand for headers, in presigned requests) of a kind that is
+ * there, or harmless? Returns 0; NOT_IMPLEMENTED for one that asks for something else than what the
+ * operation would do: encryption, object lock, grants. */
+int s3_headers_supported(const struct s3_request *r);
+
 /* The table, for tests. */
 extern const struct s3_op s3_ops[];
 extern const size_t s3_ops_n;

@@ -27,7 +27,7 @@ struct s3_op {
     const char *subresource; /* query parameter that selects it ("uploads"), or NULL for the plain
                                 operation */
     bool copy;               /* with x-amz-copy-source */
-    const char *params; /* further parameters it takes, " a b " (spaces around each); NULL: none */
+    const char *params;      /* further parameters it takes, separated by spaces; NULL: none */
     s3_op_fn fn;
 };
 
@@ -83,7 +83,8 @@ uint64_t s3_next_id(struct lb_s3 *s);
  * third adds one element (<ActualObjectSize>0</...>) to the document. */
 void s3_fail(struct s3_request *r, int err);
 void s3_fail_message(struct s3_request *r, int err, const char *message);
-void s3_fail_detail(struct s3_request *r, int err, struct lb_slice element, struct lb_slice value);
+/* element: its name, static. */
+void s3_fail_detail(struct s3_request *r, int err, const char *element, struct lb_slice value);
 
 /* Answers with a status and no body, or with an XML document (copied to the socket before the
  * request ends; the buffer must live in r->state or the arena and is freed with lb_buf_fini by the

@@ -1,0 +1,213 @@
+/* The pipeline of a body: read, hash and write side by side, within a window of buffers. */
+#include "s3/body_inner_priv.h"
+
+static void pump(struct s3_body *b);
+
+void s3_body_break(struct s3_body *b, int err) {
+    if (b->err == 0)
+        b->err = err;
+}
+
+struct s3_slot *s3_body_slot(struct s3_body *b) {
+    for (unsigned i = 0; i < b->slots_n; i++) {
+        if (!b->slots[i].buf)
+            return &b->slots[i];
+    }
+    return NULL;
+}
+
+/* One of the two things that hold a slot's buffer is done. The buffer goes back last: whoever waits
+ * for memory may run from there, and the request may be over. */
+static void slot_done(struct s3_slot *slot) {
+    struct lb_pool_buf *buf = slot->buf;
+    if (--slot->pending > 0)
+        return;
+    slot->buf = NULL;
+    slot->body->busy--;
+    pump(slot->body);
+    lb_pool_put(buf);
+}
+
+static void on_hashed(struct lb_hash_job *job) {
+    slot_done(LB_CONTAINER_OF(job, struct s3_slot, job));
+}
+
+static void on_written(struct lb_engine_op *op, int err) {
+    struct s3_slot *slot = op->user;
+    if (err < 0)
+        s3_body_break(slot->body, err);
+    slot_done(slot);
+}
+
+void s3_body_submit(struct s3_body *b, struct s3_slot *slot) {
+    struct lb_slice data = lb_slice(slot->buf->ptr, slot->buf->len);
+    if (!b->writer)
+        lb_buf_append(&b->document, data);
+    b->busy++;
+    slot->pending = 1 + (b->writer != NULL);
+    slot->job.done = on_hashed;
+    lb_hash_stream_add(&b->hash, &slot->job, data);
+    if (b->writer) {
+        slot->op = (struct lb_engine_op){.done = on_written, .arena = b->r->x->arena, .user = slot};
+        b->writer->port->ops->write(b->writer, &slot->op, slot->buf);
+    }
+}
+
+static void on_wake(struct lb_io_op *op, int64_t res) {
+    struct s3_body *b = LB_CONTAINER_OF(op, struct s3_body, wake);
+    b->waking = false;
+    pump(b);
+}
+
+/* From inside whatever put a buffer back: not the place to go on. */
+static void on_memory(struct lb_pool_waiter *w) {
+    struct s3_body *b = LB_CONTAINER_OF(w, struct s3_body, waiter);
+    b->waiting = false;
+    b->waking = true;
+    b->wake.done = on_wake;
+    lb_io_defer(b->r->s3->io, &b->wake, 0);
+}
+
+void s3_body_wait(struct s3_body *b) {
+    b->waiting = true;
+    b->waiter.fn = on_memory;
+    lb_pool_wait(b->r->x->pool, &b->waiter);
+}
+
+/* Takes what was read. Returns false when the buffer stays the caller's. */
+static bool take(struct s3_body *b, struct lb_pool_buf *buf) {
+    if (b->err < 0 || !buf)
+        return false;
+    if (b->frame) {
+        b->frame->raw = buf;
+        b->frame->in = lb_slice(buf->ptr, buf->len);
+        return true;
+    }
+    if (buf->len > b->size - b->result.size) {
+        s3_body_break(b, LB_ERR_INCOMPLETE_BODY);
+        return false;
+    }
+    struct s3_slot *slot = s3_body_slot(b);
+    b->result.size += buf->len;
+    slot->buf = buf;
+    s3_body_submit(b, slot);
+    return true;
+}
+
+static void on_read(struct lb_exchange *x, int err, struct lb_pool_buf *buf) {
+    struct s3_request *r = x->handler;
+    struct s3_body *b = r->body;
+    b->reading = false;
+    b->eof = err == 0 && !buf;
+    if (err < 0)
+        s3_body_break(b, err);
+    if (take(b, buf))
+        buf = NULL;
+    if (b->eof && b->frame && !b->frame->done)
+        s3_body_break(b, LB_ERR_INCOMPLETE_BODY);
+    pump(b);
+    lb_pool_put(buf);
+}
+
+static void read_more(struct s3_body *b) {
+    bool room = b->frame ? !b->frame->raw : s3_body_slot(b) != NULL;
+    if (b->err < 0 || b->eof || b->reading || !room)
+        return;
+    b->reading = true;
+    b->r->x->ops->read(b->r->x, b->frame ? S3_FRAME_READ : S3_BODY_BUF, on_read);
+}
+
+static int verify_digest(struct s3_body *b, unsigned kind, const uint8_t *want, int err) {
+    struct lb_digest d;
+    lb_hash_stream_final(&b->hash, kind, &d);
+    return lb_hash_eq(d.bytes, want, d.len) ? 0 : err;
+}
+
+/* The end: is it what was promised? */
+static int verify(struct s3_body *b) {
+    struct s3_body_result *res = &b->result;
+    int err = 0;
+    if (b->size != LB_SIZE_UNKNOWN && res->size != b->size)
+        return LB_ERR_INCOMPLETE_BODY;
+    if (b->document.err)
+        return LB_ERR_MALFORMED_XML;
+    if (b->has_sha256)
+        err = verify_digest(b, LB_HASH_SHA256, b->r->auth.sha256, LB_ERR_PAYLOAD_HASH_MISMATCH);
+    if (err == 0 && (b->kinds & LB_HASH_BIT(LB_HASH_MD5)))
+        lb_hash_stream_final(&b->hash, LB_HASH_MD5, &res->md5);
+    if (err == 0 && b->has_md5 && !lb_hash_eq(res->md5.bytes, b->md5, sizeof(b->md5)))
+        err = LB_ERR_BAD_DIGEST;
+    if (err == 0 && res->checksum_kind != LB_HASH_KINDS) {
+        lb_hash_stream_final(&b->hash, res->checksum_kind, &res->checksum);
+        if (b->has_checksum &&
+            !lb_hash_eq(res->checksum.bytes, b->checksum.bytes, res->checksum.len))
+            err = LB_ERR_BAD_DIGEST;
+    }
+    return err;
+}
+
+static void finish_when_idle(struct s3_body *b) {
+    if (b->err < 0 && b->waiting) {
+        lb_list_remove(&b->waiter.link);
+        b->waiting = false;
+    }
+    if (b->ended || (!b->eof && b->err == 0) || b->reading || b->waiting || b->waking || b->busy)
+        return;
+    if (b->err == 0 && b->frame && b->frame->raw)
+        return;
+    b->ended = true;
+    if (b->err == 0)
+        b->err = verify(b);
+    if (b->frame)
+        s3_frame_fini(b->frame);
+    b->done(b->r, b->err);
+}
+
+/* Goes on with whatever can go on. The body may be done, and the request over, when it returns. */
+static void pump(struct s3_body *b) {
+    if (b->ended)
+        return;
+    if (b->frame && !b->waiting && !b->waking)
+        s3_frame_decode(b);
+    read_more(b);
+    finish_when_idle(b);
+}
+
+void s3_body_write(struct s3_request *r, struct lb_writer *w, s3_body_done done) {
+    r->body->writer = w;
+    r->body->done = done;
+    pump(r->body);
+}
+
+const struct s3_body_result *s3_body_result(const struct s3_request *r) {
+    return &r->body->result;
+}
+
+void s3_body_close(struct s3_request *r) {
+    struct s3_body *b = r->body;
+    if (!b)
+        return;
+    r->body = NULL;
+    lb_hash_stream_fini(&b->hash);
+    lb_buf_fini(&b->document);
+}
+
+static void on_document(struct s3_request *r, int err) {
+    if (err < 0)
+        s3_fail(r, err);
+    else
+        r->body->document_fn(r, lb_buf_slice(&r->body->document));
+}
+
+void s3_read_document(struct s3_request *r, size_t size_max, s3_document_fn fn) {
+    int err = s3_body_open(r, S3_BODY_DOCUMENT, LB_HASH_KINDS);
+    if (err == 0 && r->body->size != LB_SIZE_UNKNOWN && r->body->size > size_max)
+        err = LB_ERR_MALFORMED_XML;
+    if (err < 0) {
+        s3_fail(r, err);
+        return;
+    }
+    r->body->document_fn = fn;
+    lb_buf_init(&r->body->document, size_max);
+    s3_body_write(r, NULL, on_document);
+}

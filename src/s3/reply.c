@@ -1,0 +1,122 @@
+/* Answers: heads, error documents, documents. Every response carries the request's id. */
+#include "s3/body_priv.h"
+#include "s3/request_priv.h"
+#include "s3/xml_priv.h"
+
+#include "base/log.h"
+#include "http/response.h"
+
+void s3_header(struct s3_request *r, struct lb_slice name, struct lb_slice value) {
+    lb_http_header_add(&r->x->headers, name, value);
+}
+
+void s3_header_u64(struct s3_request *r, struct lb_slice name, uint64_t value) {
+    lb_http_header_add_u64(&r->x->headers, name, value);
+}
+
+void s3_header_etag(struct s3_request *r, const struct lb_etag *etag) {
+    char quoted[sizeof(etag->text) + 2];
+    quoted[0] = '"';
+    memcpy(quoted + 1, etag->text, etag->len);
+    quoted[etag->len + 1] = '"';
+    s3_header(r, LB_S("ETag"), lb_slice(quoted, etag->len + 2u));
+}
+
+void s3_head(struct s3_request *r, int status, uint64_t length) {
+    struct lb_slice id = lb_slice(r->id, sizeof(r->id) - 1);
+    r->x->status = status;
+    s3_header(r, LB_S("x-amz-request-id"), id);
+    s3_header(r, LB_S("x-amz-id-2"), id);
+    r->x->ops->head(r->x, length);
+}
+
+void s3_finish(struct s3_request *r) {
+    s3_body_close(r);
+    r->x->ops->finish(r->x);
+}
+
+void s3_reply(struct s3_request *r, int status) {
+    s3_head(r, status, 0);
+    s3_finish(r);
+}
+
+static void on_sent(struct lb_exchange *x, int err) {
+    struct s3_request *r = x->handler;
+    if (err < 0 && x->err == 0)
+        x->err = err;
+    if (r->reply)
+        lb_buf_fini(r->reply);
+    s3_finish(r);
+}
+
+static void send_document(struct s3_request *r, int status, struct lb_slice document) {
+    s3_header(r, LB_S("Content-Type"), LB_S("application/xml"));
+    s3_head(r, status, document.len);
+    if (r->x->request->method == LB_HTTP_HEAD)
+        s3_finish(r);
+    else
+        r->x->ops->send(r->x, document, on_sent);
+}
+
+void s3_reply_xml(struct s3_request *r, int status, struct lb_buf *xml) {
+    int err = xml->err;
+    if (err < 0) {
+        lb_buf_fini(xml);
+        s3_fail(r, err);
+        return;
+    }
+    r->reply = xml;
+    send_document(r, status, lb_buf_slice(xml));
+}
+
+/* The error document, in arena memory; empty when there is none left. cap: six bytes for one that
+ * is escaped, and the elements. */
+static struct lb_slice error_document(struct s3_request *r, const struct lb_err_info *info,
+                                      const char *message, const char *element,
+                                      struct lb_slice value) {
+    struct lb_slice text = lb_slice_cstr(message ? message : info->text);
+    struct lb_slice path = r->x->request->path;
+    struct lb_slice id = lb_slice(r->id, sizeof(r->id) - 1);
+    size_t cap = 512 + 6 * (text.len + path.len + value.len);
+    struct lb_buf b = {.ptr = lb_arena_alloc(r->x->arena, cap), .cap = cap, .cap_max = cap};
+    if (!b.ptr)
+        return LB_S("");
+    lb_buf_append(&b, LB_S("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>"));
+    s3_xml_text(&b, "Code", lb_slice_cstr(info->s3_code));
+    s3_xml_text(&b, "Message", text);
+    if (element)
+        s3_xml_text(&b, element, value);
+    s3_xml_text(&b, "Resource", lb_utf8_valid(path) ? path : LB_S(""));
+    s3_xml_text(&b, "RequestId", id);
+    s3_xml_text(&b, "HostId", id);
+    lb_buf_append(&b, LB_S("</Error>"));
+    return lb_buf_slice(&b);
+}
+
+static void fail(struct s3_request *r, int err, const char *message, const char *element,
+                 struct lb_slice value) {
+    const struct lb_err_info *info = lb_err_info(err);
+    r->x->err = err;
+    if (info->status == 500)
+        lb_error("request failed", LB_LOG_C("op", r->op ? r->op->name : "-"),
+                 LB_LOG_C("error", lb_err_name(err)), LB_LOG_S("bucket", r->bucket),
+                 LB_LOG_S("key", r->key), LB_LOG_C("request_id", r->id));
+    if (info->status != 304 && info->status != 416)
+        lb_buf_clear(&r->x->headers);
+    if (info->status == 304 || r->x->request->method == LB_HTTP_HEAD)
+        s3_reply(r, info->status);
+    else
+        send_document(r, info->status, error_document(r, info, message, element, value));
+}
+
+void s3_fail(struct s3_request *r, int err) {
+    fail(r, err, NULL, NULL, LB_S(""));
+}
+
+void s3_fail_message(struct s3_request *r, int err, const char *message) {
+    fail(r, err, message, NULL, LB_S(""));
+}
+
+void s3_fail_detail(struct s3_request *r, int err, const char *element, struct lb_slice value) {
+    fail(r, err, NULL, element, value);
+}

@@ -1,0 +1,173 @@
+/* The service: makes an exchange a request, decides who sent it and what it means, and hands it to
+ * its operation. */
+#include "s3/s3.h"
+
+#include <stdlib.h>
+
+#include "s3/address_priv.h"
+#include "s3/ops_priv.h"
+
+struct lb_s3 *lb_s3_new(const struct lb_s3_conf *conf, struct lb_engine_port *port,
+                        struct lb_hash_service *hash) {
+    struct lb_s3 *s = calloc(1, sizeof(*s));
+    struct lb_auth_key_cache *keys = calloc(1, sizeof(*keys));
+    if (!s || !keys) {
+        free(s);
+        free(keys);
+        return NULL;
+    }
+    *s = (struct lb_s3){.conf = conf, .port = port, .io = port->io, .hash = hash, .keys = keys};
+    lb_io_random(s->io, &s->next_id, sizeof(s->next_id));
+    return s;
+}
+
+void lb_s3_free(struct lb_s3 *s) {
+    if (!s)
+        return;
+    explicit_bzero(s->keys, sizeof(*s->keys));
+    free(s->keys);
+    free(s);
+}
+
+/* SplitMix64: each number once, in no order to be seen. */
+uint64_t s3_next_id(struct lb_s3 *s) {
+    uint64_t z = s->next_id += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+struct lb_engine_op *s3_engine_op(struct s3_request *r, lb_engine_done done) {
+    r->eng = (struct lb_engine_op){
+        .done = done,
+        .arena = r->x->arena,
+        .bucket = r->bucket,
+        .key = r->key,
+        .user = r,
+    };
+    return &r->eng;
+}
+
+struct lb_slice s3_request_header(const struct s3_request *r, struct lb_slice name) {
+    return lb_http_request_header(r->x->request, name);
+}
+
+struct lb_slice s3_query(const struct s3_request *r, struct lb_slice name) {
+    const struct lb_query_param *p = lb_query_find(&r->query, name);
+    if (!p)
+        return lb_slice(NULL, 0);
+    return p->value.ptr ? p->value : LB_S("");
+}
+
+int s3_query_u64(const struct s3_request *r, struct lb_slice name, uint64_t absent, uint64_t max,
+                 uint64_t *ret) {
+    struct lb_slice value = s3_query(r, name);
+    uint64_t n = absent;
+    if (value.len && (lb_slice_to_u64(value, &n) < 0 || n > max))
+        return LB_ERR_INVALID_ARGUMENT;
+    *ret = n;
+    return 0;
+}
+
+struct lb_slice s3_owner_id(const struct s3_request *r) {
+    return r->auth.cred ? lb_slice_cstr(r->auth.cred->user_id) : r->s3->conf->owner_id;
+}
+
+struct lb_slice s3_owner_name(const struct s3_request *r) {
+    return r->auth.cred ? lb_slice_cstr(r->auth.cred->display_name) : r->s3->conf->owner_name;
+}
+
+static bool bucket_known(void *ctx, struct lb_slice bucket) {
+    struct lb_engine_port *port = ctx;
+    return port->ops->bucket_known(port, bucket);
+}
+
+static int address(struct s3_request *r, enum s3_level *ret_level) {
+    const struct lb_http_request *h = r->x->request;
+    struct s3_address a;
+    int err = s3_address(r->x->arena, r->s3->conf, bucket_known, r->s3->port, h->host, h->path, &a);
+    if (err < 0)
+        return err;
+    r->bucket = a.bucket;
+    r->key = a.key;
+    *ret_level = a.level;
+    return lb_query_parse(r->x->arena, h->query, &r->query);
+}
+
+static int authenticate(struct s3_request *r) {
+    const struct lb_http_request *h = r->x->request;
+    struct lb_auth_pair *pairs = lb_arena_alloc(r->x->arena, (h->headers_n + 1) * sizeof(*pairs));
+    if (!pairs)
+        return LB_ERR_SLOW_DOWN;
+    for (size_t i = 0; i < h->headers_n; i++)
+        pairs[i] = (struct lb_auth_pair){h->headers[i].name, h->headers[i].value};
+    const struct lb_auth_request request = {
+        .method = h->method_name,
+        .path = h->path,
+        .query = h->query,
+        .headers = pairs,
+        .headers_n = h->headers_n,
+    };
+    const struct lb_creds *creds = r->s3->conf->creds;
+    int err = lb_sigv4_verify(&request, creds, r->s3->keys, r->x->arena,
+                              lb_io_wall_ns(r->s3->io) / 1000000000, &r->auth);
+    if (err < 0)
+        return err;
+    if (creds && !r->auth.cred)
+        return LB_ERR_ACCESS_DENIED;
+    if (r->auth.cred)
+        r->x->user = lb_slice_cstr(r->auth.cred->access_key);
+    return 0;
+}
+
+/* Objects have one version, whose id is "null". */
+static int check_version(const struct s3_request *r) {
+    struct lb_slice id = s3_query(r, LB_S("versionId"));
+    if (id.ptr && id.len == 0)
+        return LB_ERR_INVALID_ARGUMENT;
+    return !id.ptr || lb_slice_eq(id, LB_S("null")) ? 0 : LB_ERR_NO_SUCH_VERSION;
+}
+
+static int prepare(struct s3_request *r) {
+    enum s3_level level;
+    int err = address(r, &level);
+    if (err == 0)
+        err = authenticate(r);
+    if (err < 0)
+        return err;
+    bool copy = s3_request_header(r, LB_S("x-amz-copy-source")).ptr != NULL;
+    err = s3_op_route(r->x->request->method, level, &r->query, copy, &r->op);
+    if (err < 0)
+        return err;
+    r->x->op_name = lb_slice_cstr(r->op->name);
+    err = s3_headers_supported(r);
+    return err < 0 ? err : check_version(r);
+}
+
+void lb_s3_handle(void *ctx, struct lb_exchange *x) {
+    struct lb_s3 *s = ctx;
+    struct s3_request *r = lb_arena_alloc(x->arena, sizeof(*r));
+    if (!r) {
+        x->status = 503;
+        x->err = LB_ERR_SLOW_DOWN;
+        x->ops->head(x, 0);
+        x->ops->finish(x);
+        return;
+    }
+    /* All zero but the parameters, which are most of it; query.n tells what of them is there. */
+    memset(r, 0, offsetof(struct s3_request, query.params));
+    memset((char *)r + offsetof(struct s3_request, auth), 0,
+           sizeof(*r) - offsetof(struct s3_request, auth));
+    r->s3 = s;
+    r->x = x;
+    x->handler = r;
+    uint64_t id = s3_next_id(s);
+    uint8_t id_bytes[8];
+    memcpy(id_bytes, &id, sizeof(id_bytes));
+    lb_hex_encode(id_bytes, sizeof(id_bytes), r->id);
+    int err = prepare(r);
+    if (err < 0)
+        s3_fail(r, err);
+    else
+        r->op->fn(r);
+}
