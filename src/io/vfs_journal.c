@@ -11,10 +11,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
-
 /* ext2, ext3 and ext4 have one magic number. The driver tells the process id of a filesystem's
  * journal, under the name of its block device. */
 static bool ext4_has_journal(int fd) {

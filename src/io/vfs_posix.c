@@ -54,9 +54,10 @@ static int open_once(int dir, const char *path, unsigned flags, unsigned mode, b
         int fd = open(path, (int)flags, mode);
         return fd < 0 ? -errno : fd;
     }
+    bool creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
     struct open_how how = {
         .flags = flags,
-        .mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+        .mode = creates ? mode : 0, /* openat2 refuses a mode that it does not need */
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (cached ? RESOLVE_CACHED : 0),
     };
     long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
