@@ -178,6 +178,10 @@ struct fs_found {
  * -errno. Directories, sockets and symlinks that lead outside are NO_SUCH_KEY. */
 int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, unsigned flags,
             struct lb_buf *blob, struct fs_found *ret);
+/* Fills the rest of f from the open f->fd, flags and blob as for fs_find. Returns 0; -ENOENT when
+ * that is no regular file; CORRUPT, with f->st filled; -errno. */
+int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,
+                struct fs_found *f);
 /* Worker. Is it there? 0 or NO_SUCH_BUCKET or -errno. */
 int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket);
 /* Decides op->precond against what is there now (found NULL: nothing). Returns 0,
@@ -243,8 +247,5 @@ bool fs_read_only(const struct fs_engine *fs);
 /* sweep.c. Worker, at start: removes temporaries, half-deleted buckets, orphaned sidecars and
  * hidden files, old uploads. */
 int fs_sweep(struct fs_engine *fs);
-/* Worker. Removes name beneath dir and all that is in it. Follows no symlink. Returns 0, also when
- * there is nothing; -errno of what could not be removed. */
-int fs_delete_tree(struct fs_engine *fs, int dir, const char *name);
 
 #endif

@@ -1,0 +1,222 @@
+/* From a finished temporary to a visible object.
+ *
+ * Invariants: attributes are with the file before it gets its name, and say its size and mtime; the
+ * name changes by one rename; what a precondition is decided on can't be changed by this server
+ * before that rename (the key's lock). Another program may change the tree at any moment: then
+ * whoever renames last wins, and a reader sees one or the other, whole. */
+#include "engine/fs/write_priv.h"
+
+int fs_storage_err(int64_t res) {
+    if (res == -ENOSPC || res == -EDQUOT || res == -EFBIG)
+        return LB_ERR_STORAGE_FULL;
+    return res == -EROFS ? LB_ERR_READ_ONLY : (int)res;
+}
+
+int fs_record(struct fs_engine *fs, struct lb_slice bucket, int fd, struct fs_attrs *a, bool sync,
+              bool cached) {
+    struct lb_vfs_stat st;
+    int rc = fs->vfs->ops->fstat(fs->vfs, fd, &st);
+    if (rc < 0)
+        return rc;
+    a->size = st.size;
+    a->mtime_ns = st.mtime_ns;
+    rc = fs_attrs_store(fs, bucket, fd, &st, a, sync);
+    if (rc == 0 && sync && (cached || !fs->journaled))
+        rc = fs_file_sync(fs, fd);
+    return rc;
+}
+
+int fs_precond_decide(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+                      const struct lb_precond *pre) {
+    struct fs_found found;
+    struct lb_buf blob;
+    if (!fs_precond_any(pre))
+        return 0;
+    lb_buf_init(&blob, FS_ATTRS_MAX);
+    int rc = fs_find(fs, bucket, key, 0, &blob, &found);
+    if (rc == 0) {
+        rc = fs_precond_check(pre, &found.info);
+        fs->vfs->ops->close(fs->vfs, found.fd);
+    } else if (rc == LB_ERR_NO_SUCH_KEY) {
+        rc = fs_precond_check(pre, NULL);
+    }
+    lb_buf_fini(&blob);
+    return rc;
+}
+
+/* Holds the file dir/name when it has a sidecar: while it is open its inode's number, which is the
+ * sidecar's name, can't be given to another file. Returns a descriptor, or -1. */
+static int sidecar_hold(struct fs_engine *fs, struct lb_slice bucket, int dir, const char *name,
+                        uint64_t *ret_ino) {
+    struct lb_vfs *v = fs->vfs;
+    struct lb_vfs_stat st, side;
+    char path[FS_PATH_MAX];
+    if (v->ops->stat(v, dir, name, &st) < 0 || st.type != LB_VFS_FILE)
+        return -1;
+    fs_attrs_path(fs, bucket, st.ino, path);
+    if (v->ops->stat(v, fs->root, path, &side) < 0)
+        return -1;
+    int fd = v->ops->open(v, dir, name, O_PATH, 0);
+    if (fd < 0)
+        return -1;
+    if (v->ops->fstat(v, fd, &st) < 0) {
+        v->ops->close(v, fd);
+        return -1;
+    }
+    *ret_ino = st.ino;
+    return fd;
+}
+
+static void sidecar_release(struct fs_engine *fs, struct lb_slice bucket, int fd, uint64_t ino,
+                            bool gone) {
+    if (fd < 0)
+        return;
+    if (gone)
+        fs_attrs_drop(fs, bucket, ino);
+    fs->vfs->ops->close(fs->vfs, fd);
+}
+
+int fs_rename_over(struct fs_engine *fs, struct lb_slice bucket, const char *tmp, int dir,
+                   const char *name) {
+    uint64_t ino = 0;
+    int held = sidecar_hold(fs, bucket, dir, name, &ino);
+    int rc = fs->vfs->ops->rename(fs->vfs, fs->root, tmp, dir, name, 0);
+    sidecar_release(fs, bucket, held, ino, rc == 0);
+    return rc;
+}
+
+int fs_unlink_with(struct fs_engine *fs, struct lb_slice bucket, int dir, const char *name) {
+    uint64_t ino = 0;
+    int held = sidecar_hold(fs, bucket, dir, name, &ino);
+    int rc = fs->vfs->ops->unlink(fs->vfs, dir, name);
+    sidecar_release(fs, bucket, held, ino, rc == 0);
+    return rc;
+}
+
+int fs_unlink_form(struct fs_engine *fs, struct lb_slice bucket, char *path) {
+    const char *name;
+    int dir;
+    int rc = fs_dir_open(fs, bucket, path, false, &dir, &name);
+    if (rc == 0) {
+        rc = fs_unlink_with(fs, bucket, dir, name);
+        fs_dir_close(fs, dir);
+    }
+    if (rc == -ENOENT || rc == -ENOTDIR || rc == -EISDIR)
+        return 0;
+    return rc < 0 ? rc : 1;
+}
+
+int fs_hidden_clear(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+                    struct fs_touched *t) {
+    char path[FS_PATH_MAX];
+    if (!fs_hidden_maybe(fs, bucket, key))
+        return 0;
+    if (fs_hidden_load(fs, bucket) == 0 && !fs_hidden_maybe(fs, bucket, key))
+        return 0;
+    fs_hidden_path(fs, bucket, key, path);
+    int rc = fs_unlink_form(fs, bucket, path);
+    if (rc < 0)
+        return rc;
+    fs_hidden_remove(fs, bucket, key);
+    return rc ? fs_touch(fs, bucket, t, path) : 0;
+}
+
+/* Renames to path. -ENOENT: the temporary or the bucket is gone, or there is a way to path that
+ * leads nowhere. */
+static int rename_to(struct fs_engine *fs, const struct fs_install *in, char *path) {
+    int rc = -ENOENT;
+    for (int i = 0; i < FS_TRIES && rc == -ENOENT; i++) {
+        const char *name;
+        int dir;
+        rc = fs_dir_open(fs, in->bucket, path, true, &dir, &name);
+        if (rc == 0) {
+            rc = fs_rename_over(fs, in->bucket, in->tmp, dir, name);
+            fs_dir_close(fs, dir);
+        }
+    }
+    return rc;
+}
+
+/* What -ENOENT of an install means. */
+static int missing(struct fs_engine *fs, const struct fs_install *in) {
+    struct lb_vfs_stat st;
+    int rc = fs_bucket_check(fs, in->bucket);
+    if (rc == 0 && fs->vfs->ops->stat(fs->vfs, fs->root, in->tmp, &st) == -ENOENT)
+        rc = LB_ERR_NO_SUCH_BUCKET; /* removed and made again meanwhile */
+    return rc ? rc : -ENOTDIR;      /* a symlink to nowhere is in the way */
+}
+
+/* -ENOTDIR: something else is in the way, the key must be hidden. */
+static int place_plain(struct fs_engine *fs, const struct fs_install *in, struct fs_touched *t) {
+    char path[FS_PATH_MAX];
+    fs_plain_path(fs, in->bucket, in->key, path);
+    int rc = rename_to(fs, in, path);
+    if (rc == -ENOENT)
+        return missing(fs, in);
+    if (rc == -EISDIR || rc == -ENOTEMPTY || rc == -EEXIST || rc == -EXDEV || rc == -ENAMETOOLONG)
+        return -ENOTDIR;
+    if (rc < 0)
+        return rc;
+    rc = fs_touch(fs, in->bucket, t, path);
+    /* A hidden file that stays behind is harmless: the plain one is found first. */
+    if (rc == 0 && fs_hidden_clear(fs, in->bucket, in->key, t) < 0)
+        lb_warn("an object's hidden file could not be removed", LB_LOG_S("key", in->key));
+    return rc;
+}
+
+static int place_hidden(struct fs_engine *fs, const struct fs_install *in, struct fs_touched *t) {
+    char path[FS_PATH_MAX];
+    fs_hidden_path(fs, in->bucket, in->key, path);
+    int rc = rename_to(fs, in, path);
+    if (rc == -ENOENT)
+        rc = missing(fs, in);
+    if (rc < 0)
+        return rc;
+    rc = fs_touch(fs, in->bucket, t, path);
+    if (fs_hidden_add(fs, in->bucket, in->key) < 0)
+        fs_hidden_drop_bucket(fs, in->bucket); /* it is read again from the disk */
+    return rc;
+}
+
+static int upload_check(struct fs_engine *fs, const struct fs_install *in) {
+    char path[FS_OWN_PATH_MAX];
+    struct lb_vfs_stat st;
+    if (!in->upload_id)
+        return 0;
+    fs_own_path(fs, in->bucket, "uploads", in->upload_id, NULL, path);
+    int rc = fs->vfs->ops->stat(fs->vfs, fs->root, path, &st);
+    return rc == -ENOENT ? LB_ERR_NO_SUCH_UPLOAD : rc;
+}
+
+int fs_install(struct fs_engine *fs, const struct fs_install *in, struct fs_touched *t,
+               struct lb_object_info *ret_info) {
+    bool plain = fs_key_is_plain(in->key);
+    struct fs_attrs a = {.etag = in->etag, .meta = in->meta};
+    if (!plain)
+        a.key = in->key;
+    int rc = fs_record(fs, in->bucket, in->fd, &a, in->sync, in->cached);
+    if (rc < 0)
+        return rc;
+    pthread_mutex_t *lock = fs_key_lock(fs, in->bucket, in->key);
+    pthread_rwlock_rdlock(&fs->bucket_lock);
+    pthread_mutex_lock(lock);
+    rc = upload_check(fs, in);
+    if (rc == 0)
+        rc = fs_precond_decide(fs, in->bucket, in->key, in->precond);
+    if (rc == 0 && plain)
+        rc = place_plain(fs, in, t);
+    if (rc == 0 && !plain)
+        rc = place_hidden(fs, in, t);
+    if (rc == -ENOTDIR && plain) {
+        a.key = in->key;
+        rc = fs_record(fs, in->bucket, in->fd, &a, in->sync, false);
+        if (rc == 0)
+            rc = place_hidden(fs, in, t);
+    }
+    pthread_mutex_unlock(lock);
+    pthread_rwlock_unlock(&fs->bucket_lock);
+    if (rc == 0)
+        *ret_info =
+            (struct lb_object_info){.size = a.size, .mtime_ns = a.mtime_ns, .etag = in->etag};
+    return rc;
+}
