@@ -95,3 +95,10 @@ int s3_precond_parse(const struct s3_request *r, struct lb_precond *ret) {
         *ret = p;
     return err;
 }
+
+void s3_etag_of_md5(const struct lb_digest *md5, struct lb_etag *ret) {
+    char hex[2 * LB_HASH_SIZE_MAX + 1];
+    lb_hex_encode(md5->bytes, md5->len, hex);
+    ret->len = (uint8_t)(2 * md5->len);
+    memcpy(ret->text, hex, ret->len);
+}

@@ -34,4 +34,7 @@ int s3_precond_parse(const struct s3_request *r, struct lb_precond *ret);
 /* A tag without its quotes. */
 struct lb_slice s3_etag_unquote(struct lb_slice tag);
 
+/* The ETag of an object whose bytes have this MD5. */
+void s3_etag_of_md5(const struct lb_digest *md5, struct lb_etag *ret);
+
 #endif

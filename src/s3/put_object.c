@@ -28,13 +28,6 @@ static void on_committed(struct lb_engine_op *op, int err) {
     s3_reply(r, 200);
 }
 
-static void etag_of(const struct lb_digest *md5, struct lb_etag *ret) {
-    char hex[2 * LB_HASH_SIZE_MAX + 1];
-    lb_hex_encode(md5->bytes, md5->len, hex);
-    ret->len = (uint8_t)(2 * md5->len);
-    memcpy(ret->text, hex, ret->len);
-}
-
 static void on_body(struct s3_request *r, int err) {
     struct put *p = r->state;
     const struct s3_body_result *body = s3_body_result(r);
@@ -52,7 +45,7 @@ static void on_body(struct s3_request *r, int err) {
         return;
     }
     struct lb_engine_op *op = s3_engine_op(r, on_committed);
-    etag_of(&body->md5, &op->etag);
+    s3_etag_of_md5(&body->md5, &op->etag);
     op->part = (uint32_t)p->part;
     op->meta = lb_buf_slice(&p->blob);
     op->precond = p->precond;
