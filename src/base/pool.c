@@ -15,7 +15,9 @@
 #define REGION_SIZE ((size_t)2 * 1024 * 1024)
 #define REGION_ORDER 9
 #define UNITS (1u << REGION_ORDER)
-#define REGIONS_FREE_MAX 4 /* wholly free regions kept for the next burst */
+/* Wholly free regions kept for the next burst: a quarter of the pool, at most this many. To map one
+ * again costs hundreds of page faults. */
+#define REGIONS_FREE_MAX 16
 
 _Static_assert(LB_POOL_BUF_MIN << REGION_ORDER == REGION_SIZE, "units fill a region");
 
@@ -43,6 +45,7 @@ struct lb_pool {
     size_t size_max;
     size_t held_max;
     size_t regions_free;
+    size_t regions_free_max;
 };
 
 static size_t order_size(unsigned order) {
@@ -62,6 +65,9 @@ struct lb_pool *lb_pool_new(size_t size_max) {
     lb_list_init(&p->waiters);
     p->size_max = size_max;
     p->held_max = (size_max + REGION_SIZE - 1) / REGION_SIZE * REGION_SIZE;
+    p->regions_free_max = (p->held_max / REGION_SIZE + 3) / 4;
+    if (p->regions_free_max > REGIONS_FREE_MAX)
+        p->regions_free_max = REGIONS_FREE_MAX;
     return p;
 }
 
@@ -187,7 +193,7 @@ static void merge_block(struct lb_pool *p, struct unit *u) {
         order++;
     }
     put_block(p, u, order);
-    if (p->regions_free > REGIONS_FREE_MAX)
+    if (p->regions_free > p->regions_free_max)
         region_remove(p, u);
 }
 

@@ -54,8 +54,15 @@ static void test_regions_return(void **state) {
     assert_int_equal(lb_pool_held(p), 64 * MIB);
     for (int i = 0; i < 64; i++)
         lb_pool_put(bufs[i]);
-    assert_in_range(lb_pool_held(p), 2 * MIB, 8 * MIB);
+    assert_int_equal(lb_pool_held(p), 16 * MIB);
     assert_int_equal(lb_pool_used(p), 0);
+    lb_pool_free(p);
+    p = lb_pool_new(1024 * MIB);
+    for (int i = 0; i < 64; i++)
+        assert_non_null(bufs[i] = lb_pool_get(p, MIB));
+    for (int i = 0; i < 64; i++)
+        lb_pool_put(bufs[i]);
+    assert_int_equal(lb_pool_held(p), 32 * MIB);
     lb_pool_free(p);
 }
 
