@@ -8,33 +8,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "engine/fs/bytes_priv.h"
 #include "engine/fs/fs_priv.h"
-#include "hash/hash.h"
 
 #define HEAD 32u
 #define CRC_FROM 8u
 #define MAGIC "LbA1"
 #define XATTR_FIRST 1024u /* bytes tried at first */
 #define XATTR_MAX 65536u  /* the kernel's own limit */
-
-static void put_le(char *at, uint64_t v, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        at[i] = (char)(v >> (8 * i));
-}
-
-static uint64_t get_le(const char *at, size_t n) {
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++)
-        v |= (uint64_t)(uint8_t)at[i] << (8 * i);
-    return v;
-}
-
-static uint32_t crc_of(struct lb_slice s) {
-    struct lb_digest d;
-    lb_hash_once(LB_HASH_CRC32C, s, &d);
-    return (uint32_t)d.bytes[0] << 24 | (uint32_t)d.bytes[1] << 16 | (uint32_t)d.bytes[2] << 8 |
-           d.bytes[3];
-}
 
 void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
     assert(a->etag.len <= sizeof(a->etag.text) && a->key.len <= LB_KEY_MAX);
@@ -44,10 +25,10 @@ void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
         return;
     memset(head, 0, HEAD);
     memcpy(head, MAGIC, 4);
-    put_le(head + 8, a->size, 8);
-    put_le(head + 16, (uint64_t)a->mtime_ns, 8);
-    put_le(head + 24, a->meta.len, 4);
-    put_le(head + 28, a->key.len, 2);
+    fs_put_le(head + 8, a->size, 8);
+    fs_put_le(head + 16, (uint64_t)a->mtime_ns, 8);
+    fs_put_le(head + 24, a->meta.len, 4);
+    fs_put_le(head + 28, a->key.len, 2);
     head[30] = (char)a->etag.len;
     ret->len += HEAD;
     lb_buf_append(ret, lb_etag_slice(&a->etag));
@@ -56,22 +37,22 @@ void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
     if (ret->err)
         return;
     struct lb_slice whole = lb_slice_from(lb_buf_slice(ret), at);
-    put_le(ret->ptr + at + 4, crc_of(lb_slice_from(whole, CRC_FROM)), 4);
+    fs_put_le(ret->ptr + at + 4, fs_crc32c(lb_slice_from(whole, CRC_FROM)), 4);
 }
 
 int fs_attrs_decode(struct lb_slice blob, struct fs_attrs *ret) {
     if (blob.len < HEAD || memcmp(blob.ptr, MAGIC, 4) != 0)
         return LB_ERR_CORRUPT;
-    size_t meta_len = get_le(blob.ptr + 24, 4);
-    size_t key_len = get_le(blob.ptr + 28, 2);
+    size_t meta_len = fs_get_le(blob.ptr + 24, 4);
+    size_t key_len = fs_get_le(blob.ptr + 28, 2);
     size_t etag_len = (uint8_t)blob.ptr[30];
     if (blob.ptr[31] != 0 || etag_len > sizeof(ret->etag.text) || key_len > LB_KEY_MAX ||
         meta_len > LB_META_MAX || HEAD + etag_len + key_len + meta_len != blob.len)
         return LB_ERR_CORRUPT;
-    if (get_le(blob.ptr + 4, 4) != crc_of(lb_slice_from(blob, CRC_FROM)))
+    if (fs_get_le(blob.ptr + 4, 4) != fs_crc32c(lb_slice_from(blob, CRC_FROM)))
         return LB_ERR_CORRUPT;
-    struct fs_attrs a = {.size = get_le(blob.ptr + 8, 8),
-                         .mtime_ns = (int64_t)get_le(blob.ptr + 16, 8),
+    struct fs_attrs a = {.size = fs_get_le(blob.ptr + 8, 8),
+                         .mtime_ns = (int64_t)fs_get_le(blob.ptr + 16, 8),
                          .key = lb_slice(blob.ptr + HEAD + etag_len, key_len),
                          .meta = lb_slice(blob.ptr + HEAD + etag_len + key_len, meta_len)};
     memcpy(a.etag.text, blob.ptr + HEAD, etag_len);
@@ -206,9 +187,9 @@ int fs_attrs_load(struct fs_engine *fs, struct lb_slice bucket, int fd,
 static void opaque_etag(const struct lb_vfs_stat *st, struct lb_etag *ret) {
     char identity[24];
     struct lb_digest d;
-    put_le(identity, st->ino, 8);
-    put_le(identity + 8, st->size, 8);
-    put_le(identity + 16, (uint64_t)st->mtime_ns, 8);
+    fs_put_le(identity, st->ino, 8);
+    fs_put_le(identity + 8, st->size, 8);
+    fs_put_le(identity + 16, (uint64_t)st->mtime_ns, 8);
     lb_hash_once(LB_HASH_SHA256, lb_slice(identity, sizeof(identity)), &d);
     lb_hex_encode(d.bytes, 16, ret->text);
     memcpy(ret->text + 32, "-0", 2);

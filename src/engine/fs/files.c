@@ -131,12 +131,18 @@ static int empty_dir(struct lb_vfs *v, int fd, unsigned depth) {
 }
 
 static int remove_in(struct lb_vfs *v, int dir, const char *name, unsigned depth) {
+    struct lb_vfs_stat st;
     if (depth > FS_TREE_DEPTH_MAX)
         return -ELOOP;
+    int err = v->ops->stat(v, dir, name, &st);
+    if (err)
+        return err;
+    if (st.type != LB_VFS_DIR)
+        return v->ops->unlink(v, dir, name);
     int fd = v->ops->open(v, dir, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return fd;
-    int err = empty_dir(v, fd, depth);
+    err = empty_dir(v, fd, depth);
     v->ops->close(v, fd);
     return err ? err : v->ops->rmdir(v, dir, name);
 }

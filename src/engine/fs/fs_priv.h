@@ -20,6 +20,7 @@
 #include "engine/fs/fs.h"
 
 #define FS_RESERVED ".lobos"
+#define FS_TRASH FS_RESERVED "/trash" /* beneath the root */
 #define FS_XATTR "user.lobos"
 #define FS_PATH_MAX 4352 /* bucket + '/' + the longest path of a key, NUL included */
 #define FS_LOCKS 1024
@@ -52,12 +53,22 @@ struct fs_engine {
     struct fs_durable *durable;
 };
 
+/* What a port last saw of a bucket's name. */
+struct fs_known {
+    uint64_t at_ns; /* monotonic; 0: never */
+    bool there;
+    uint8_t len;
+    char name[255];
+};
+#define FS_KNOWN 64 /* by hash of the name */
+
 struct fs_port {
     struct lb_engine_port port;
     struct fs_engine *fs;
     struct fs_cache *cache;
     unsigned background; /* clean-up work in flight that no operation waits for; detach runs the
                             loop until it is 0 */
+    struct fs_known known[FS_KNOWN];
 };
 
 static inline struct fs_engine *fs_of(struct lb_engine_port *p) {

@@ -41,7 +41,7 @@ int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket) {
     return check_bucket(fs, bucket, 0);
 }
 
-static int fill(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,
+int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,
                 struct fs_found *f) {
     int err = fs->vfs->ops->fstat(fs->vfs, f->fd, &f->st);
     if (err)
@@ -64,7 +64,7 @@ static int find_at(struct fs_engine *fs, struct lb_slice bucket, const char *pat
         return LB_ERR_ACCESS_DENIED;
     if (f.fd < 0)
         return means_absent(f.fd) ? -ENOENT : f.fd;
-    int err = fill(fs, bucket, flags, blob, &f);
+    int err = fs_describe(fs, bucket, flags, blob, &f);
     if (err) {
         v->ops->close(v, f.fd);
         return err;
