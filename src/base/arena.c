@@ -1,3 +1,4 @@
+/* Blocks of memory, newest first, from which allocations are cut. */
 #include "base/arena.h"
 
 #include <errno.h>

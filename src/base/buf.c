@@ -1,3 +1,4 @@
+/* Growing by doubling, up to the bound. */
 #include "base/buf.h"
 
 #include <errno.h>

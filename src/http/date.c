@@ -1,3 +1,4 @@
+/* Writes and parses dates by hand: no locale, no time zone, no lock of the C library. */
 #include "http/date.h"
 
 #include <errno.h>

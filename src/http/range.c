@@ -1,3 +1,4 @@
+/* Parses a Range value and fits it to an object. */
 #include "http/range.h"
 
 #include <errno.h>

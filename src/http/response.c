@@ -1,3 +1,4 @@
+/* Writes the head of a response. */
 #include "http/response.h"
 
 #include "http/date.h"

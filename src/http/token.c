@@ -1,3 +1,4 @@
+/* The table of byte classes: RFC 9110, 5.6.2 (tchar) and RFC 3986, 3.2.2 and 3.3. */
 #include "http/token_priv.h"
 
 #define C LB_HTTP_TCHAR

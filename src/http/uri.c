@@ -1,3 +1,4 @@
+/* Percent-coding, UTF-8 validation and query strings. */
 #include "http/uri.h"
 
 #include <errno.h>
