@@ -136,7 +136,7 @@ static void ready_run(struct lb_io *io) {
         list_take(&io->ready, &batch);
         for (struct lb_list *node; (node = lb_list_pop(&batch));) {
             struct lb_io_op *op = LB_CONTAINER_OF(node, struct lb_io_op, link);
-            op->flags &= LB_OP_DRAINED;
+            op->flags = 0;
             op->kind = LB_IO_IDLE;
             io->in_flight--;
             op->done(op, op->res);
@@ -257,7 +257,7 @@ static void op_begin(struct lb_io *io, struct lb_io_op *op, enum lb_io_kind kind
     op->io = io;
     op->fd = fd;
     op->fd2 = -1;
-    op->flags &= LB_OP_DRAINED;
+    op->flags = 0;
     op->canceled = false;
     op->res = 0;
     lb_list_init(&op->link);

@@ -22,7 +22,6 @@ enum {
     LB_OP_READY = 1 << 2,     /* on the ready list: too late to cancel */
     LB_OP_AGAIN = 1 << 3,     /* on the again list */
     LB_OP_SHARED = 1 << 4,    /* handed to the worker threads; under their lock from then on */
-    LB_OP_DRAINED = 1 << 5,   /* RECV: the last one left nothing (a hint; survives completion) */
 };
 
 struct lb_io_ops {

@@ -46,10 +46,6 @@ static void cqe_handle(struct uring *u, const struct io_uring_cqe *cqe) {
     }
     struct lb_io_op *op = (struct lb_io_op *)(uintptr_t)cqe->user_data;
     lb_list_remove(&op->link); /* from the cancels */
-    if (op->kind == LB_IO_RECV) {
-        bool more = cqe->flags & IORING_CQE_F_SOCK_NONEMPTY;
-        op->flags = more ? op->flags & ~(unsigned)LB_OP_DRAINED : op->flags | LB_OP_DRAINED;
-    }
     op_finish(u, op, cqe->res);
 }
 
@@ -70,19 +66,6 @@ static struct io_uring_sqe *sqe_get(struct uring *u) {
     if (!sqe && io_uring_submit(&u->ring) > 0)
         sqe = io_uring_get_sqe(&u->ring);
     return sqe;
-}
-
-/* Waits for room in op's socket. */
-static void prep_writable(struct io_uring_sqe *sqe, struct lb_io_op *op) {
-    io_uring_prep_poll_add(sqe, op->fd, POLLOUT);
-}
-
-static void prep_recv(struct io_uring_sqe *sqe, struct lb_io_op *op) {
-    size_t len = op->len < TRANSFER_MAX ? op->len : TRANSFER_MAX;
-    io_uring_prep_recv(sqe, op->fd, op->ptr, len, 0);
-    /* Saves a look at a socket that was empty when this operation last read from it. */
-    if (op->flags & LB_OP_DRAINED)
-        sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
 static void prep_file(struct io_uring_sqe *sqe, struct lb_io_op *op) {
@@ -108,11 +91,12 @@ static void op_start(struct uring *u, struct lb_io_op *op) {
         io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         break;
     case LB_IO_RECV:
-        prep_recv(sqe, op);
+        io_uring_prep_recv(sqe, op->fd, op->ptr, op->len < TRANSFER_MAX ? op->len : TRANSFER_MAX,
+                           0);
         break;
     case LB_IO_SEND:
     case LB_IO_SENDFILE:
-        prep_writable(sqe, op);
+        io_uring_prep_poll_add(sqe, op->fd, POLLOUT);
         break;
     case LB_IO_FSYNC:
         io_uring_prep_fsync(sqe, op->fd, op->flags & LB_OP_DATA_ONLY ? IORING_FSYNC_DATASYNC : 0);
@@ -138,17 +122,13 @@ static void file_finish(struct uring *u, struct lb_io_op *op, int64_t res) {
     /* Reading on after a short read that ended the file, O_DIRECT refuses the odd offset. */
     if (res == -EINVAL && op->kind == LB_IO_READ && op->res > 0)
         res = 0;
-    if (res < 0) {
-        lb_io_complete(&u->io, op, res);
+    if (res > 0 && (op->res += res) < (int64_t)op->len) {
+        op_start(u, op);
         return;
     }
-    op->res += res;
-    if (res > 0 && (size_t)op->res < op->len)
-        op_start(u, op);
-    else if (res == 0 && op->kind == LB_IO_WRITE && (size_t)op->res < op->len)
-        lb_io_complete(&u->io, op, -EIO);
-    else
-        lb_io_complete(&u->io, op, op->res);
+    if (res == 0 && op->kind == LB_IO_WRITE && op->len > 0)
+        res = -EIO;
+    lb_io_complete(&u->io, op, res < 0 ? res : op->res);
 }
 
 static void send_go_on(struct uring *u, struct lb_io_op *op) {

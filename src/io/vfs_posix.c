@@ -24,8 +24,8 @@
 #define OPEN_TRIES 32
 #define OPEN_RETRY_NS 1000000
 
-/* Probes of the page cache where there is no cachestat. */
-#define PROBES_MAX 16u
+/* Probes of the page cache where there is no cachestat; each costs as much as that. */
+#define PROBES_MAX 4u
 
 /* cachestat(2), Linux 6.5. */
 #ifndef SYS_cachestat
@@ -295,8 +295,8 @@ static bool probe(int fd, uint64_t off) {
     return preadv2(fd, &iov, 1, (off_t)off, RWF_NOWAIT) == 1;
 }
 
-/* Without cachestat: a few bytes from different places, taken only if that does not block. Counts
- * what lies between two that are there. */
+/* Without cachestat: a few bytes from different places, taken only if that does not block. Believes
+ * that what lies between two that are there is there too. */
 static size_t resident_by_probes(int fd, uint64_t off, size_t len) {
     size_t step = len / PROBES_MAX + page_size(), good = 0;
     if (!probe(fd, off))
