@@ -1,0 +1,442 @@
+/* The engine in memory: buckets, objects, readers and writers. */
+#include "mem_engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "mem_engine_priv.h"
+
+struct call {
+    struct lb_io_op io;
+    struct lb_engine_op *op;
+    int err;
+};
+
+static void on_call(struct lb_io_op *io, int64_t res) {
+    struct call *c = LB_CONTAINER_OF(io, struct call, io);
+    struct lb_engine_op *op = c->op;
+    int err = c->err;
+    free(c);
+    op->done(op, err);
+}
+
+void mem_done(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
+    struct call *c = calloc(1, sizeof(*c));
+    assert(c);
+    c->io.done = on_call;
+    c->op = op;
+    c->err = err;
+    lb_io_defer(p->io, &c->io, 0);
+}
+
+struct mem_engine *mem_of(struct lb_engine_port *p) {
+    return LB_CONTAINER_OF(p, struct mem_engine, port);
+}
+
+void mem_copy(struct lb_buf *b, struct lb_slice s) {
+    lb_buf_fini(b);
+    lb_buf_init(b, SIZE_MAX / 2);
+    lb_buf_append(b, s);
+    lb_buf_append_char(b, '\0');
+    b->len--;
+}
+
+struct lb_slice mem_keep(struct lb_engine_op *op, struct lb_slice s) {
+    int err = lb_arena_copy(op->arena, s, &s);
+    assert(err == 0);
+    return s;
+}
+
+struct mem_bucket *mem_bucket(struct mem_engine *e, struct lb_slice name) {
+    LB_LIST_FOR_EACH(it, &e->buckets) {
+        struct mem_bucket *b = LB_CONTAINER_OF(it, struct mem_bucket, link);
+        if (lb_slice_eq(lb_buf_slice(&b->name), name))
+            return b;
+    }
+    return NULL;
+}
+
+struct mem_object *mem_object(struct mem_bucket *b, struct lb_slice key) {
+    LB_LIST_FOR_EACH(it, &b->objects) {
+        struct mem_object *o = LB_CONTAINER_OF(it, struct mem_object, link);
+        if (lb_slice_eq(lb_buf_slice(&o->key), key))
+            return o;
+    }
+    return NULL;
+}
+
+void mem_version_unref(struct mem_version *v) {
+    if (--v->refs)
+        return;
+    lb_buf_fini(&v->data);
+    lb_buf_fini(&v->meta);
+    free(v);
+}
+
+static void object_free(struct mem_object *o) {
+    lb_list_remove(&o->link);
+    lb_buf_fini(&o->key);
+    mem_version_unref(o->version);
+    free(o);
+}
+
+void mem_meta(struct mem_version *v, struct lb_slice meta) {
+    mem_copy(&v->meta, meta);
+    v->info.meta = lb_buf_slice(&v->meta);
+}
+
+/* Makes v the object of that key; takes a reference of its own. */
+void mem_publish(struct mem_bucket *b, struct lb_slice key, struct mem_version *v) {
+    struct mem_object *o = mem_object(b, key);
+    v->refs++;
+    if (o) {
+        mem_version_unref(o->version);
+        o->version = v;
+        return;
+    }
+    o = calloc(1, sizeof(*o));
+    assert(o);
+    mem_copy(&o->key, key);
+    o->version = v;
+    struct lb_list *at = b->objects.next;
+    while (at != &b->objects &&
+           lb_slice_cmp(lb_buf_slice(&LB_CONTAINER_OF(at, struct mem_object, link)->key), key) < 0)
+        at = at->next;
+    lb_list_append(at, &o->link); /* before at */
+}
+
+int mem_precond(const struct mem_bucket *b, struct lb_slice key, const struct lb_precond *p) {
+    struct mem_object *o = mem_object((struct mem_bucket *)b, key);
+    struct lb_slice etag = o ? lb_etag_slice(&o->version->info.etag) : LB_S("");
+    if (p->if_match.len && !o)
+        return LB_ERR_NO_SUCH_KEY;
+    if (p->if_match.len && !lb_slice_eq(p->if_match, LB_S("*")) && !lb_slice_eq(p->if_match, etag))
+        return LB_ERR_PRECONDITION_FAILED;
+    if (p->if_none_match.len && o &&
+        (lb_slice_eq(p->if_none_match, LB_S("*")) || lb_slice_eq(p->if_none_match, etag)))
+        return LB_ERR_PRECONDITION_FAILED;
+    if (o && p->has_size && p->if_size != o->version->info.size)
+        return LB_ERR_PRECONDITION_FAILED;
+    return o && p->has_mtime && p->if_mtime_s != o->version->info.mtime_ns / 1000000000
+               ? LB_ERR_PRECONDITION_FAILED
+               : 0;
+}
+
+static void bucket_free(struct mem_bucket *b) {
+    LB_LIST_FOR_EACH_SAFE(it, &b->objects)
+    object_free(LB_CONTAINER_OF(it, struct mem_object, link));
+    LB_LIST_FOR_EACH_SAFE(it, &b->uploads)
+    mem_upload_free(LB_CONTAINER_OF(it, struct mem_upload, link));
+    lb_list_remove(&b->link);
+    lb_buf_fini(&b->name);
+    lb_buf_fini(&b->settings);
+    free(b);
+}
+
+static void bucket_create(struct lb_engine_port *p, struct lb_engine_op *op) {
+    struct mem_engine *e = mem_of(p);
+    if (mem_bucket(e, op->bucket)) {
+        mem_done(p, op, LB_ERR_BUCKET_EXISTS);
+        return;
+    }
+    struct mem_bucket *b = calloc(1, sizeof(*b));
+    assert(b);
+    mem_copy(&b->name, op->bucket);
+    mem_copy(&b->settings, op->settings);
+    b->created_ns = lb_io_wall_ns(p->io);
+    lb_list_init(&b->objects);
+    lb_list_init(&b->uploads);
+    struct lb_list *at = e->buckets.next;
+    while (at != &e->buckets &&
+           lb_slice_cmp(lb_buf_slice(&LB_CONTAINER_OF(at, struct mem_bucket, link)->name),
+                        op->bucket) < 0)
+        at = at->next;
+    lb_list_append(at, &b->link);
+    mem_done(p, op, 0);
+}
+
+static void bucket_delete(struct lb_engine_port *p, struct lb_engine_op *op) {
+    struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
+    int err = b ? 0 : LB_ERR_NO_SUCH_BUCKET;
+    if (b && !lb_list_empty(&b->objects))
+        err = LB_ERR_BUCKET_NOT_EMPTY;
+    if (err == 0)
+        bucket_free(b);
+    mem_done(p, op, err);
+}
+
+static void bucket_info(struct lb_engine_op *op, struct mem_bucket *b, struct lb_bucket_info *ret) {
+    *ret = (struct lb_bucket_info){
+        .name = mem_keep(op, lb_buf_slice(&b->name)),
+        .created_ns = b->created_ns,
+        .settings = mem_keep(op, lb_buf_slice(&b->settings)),
+    };
+}
+
+static void bucket_head(struct lb_engine_port *p, struct lb_engine_op *op) {
+    struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
+    if (b) {
+        op->buckets = lb_arena_alloc(op->arena, sizeof(*op->buckets));
+        bucket_info(op, b, op->buckets);
+        op->n = 1;
+    }
+    mem_done(p, op, b ? 0 : LB_ERR_NO_SUCH_BUCKET);
+}
+
+static void bucket_set(struct lb_engine_port *p, struct lb_engine_op *op) {
+    struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
+    if (b)
+        mem_copy(&b->settings, op->settings);
+    mem_done(p, op, b ? 0 : LB_ERR_NO_SUCH_BUCKET);
+}
+
+static void bucket_list(struct lb_engine_port *p, struct lb_engine_op *op) {
+    op->buckets = lb_arena_alloc(op->arena, op->max * sizeof(*op->buckets));
+    LB_LIST_FOR_EACH(it, &mem_of(p)->buckets) {
+        struct mem_bucket *b = LB_CONTAINER_OF(it, struct mem_bucket, link);
+        struct lb_slice name = lb_buf_slice(&b->name);
+        if (!lb_slice_starts_with(name, op->prefix) || lb_slice_cmp(name, op->after) <= 0)
+            continue;
+        op->truncated = op->n == op->max;
+        if (op->truncated)
+            break;
+        bucket_info(op, b, &op->buckets[op->n++]);
+    }
+    mem_done(p, op, 0);
+}
+
+static bool bucket_known(struct lb_engine_port *p, struct lb_slice bucket) {
+    return mem_bucket(mem_of(p), bucket) != NULL;
+}
+
+/* The object of op; else sets *ret_err. */
+static struct mem_object *find(struct lb_engine_port *p, struct lb_engine_op *op, int *ret_err) {
+    struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
+    struct mem_object *o = b ? mem_object(b, op->key) : NULL;
+    *ret_err = o ? 0 : b ? LB_ERR_NO_SUCH_KEY : LB_ERR_NO_SUCH_BUCKET;
+    return o;
+}
+
+static void open_object(struct lb_engine_port *p, struct lb_engine_op *op) {
+    int err;
+    struct mem_object *o = find(p, op, &err);
+    if (o) {
+        struct mem_reader *r = calloc(1, sizeof(*r));
+        assert(r);
+        r->version = o->version;
+        r->version->refs++;
+        r->reader.port = p;
+        r->reader.info = o->version->info;
+        op->reader = &r->reader;
+        op->info = r->reader.info;
+        mem_of(p)->test.readers++;
+    }
+    mem_done(p, op, err);
+}
+
+static void read_object(struct lb_reader *reader, struct lb_engine_op *op, uint64_t off,
+                        uint64_t len, bool files) {
+    struct mem_reader *r = LB_CONTAINER_OF(reader, struct mem_reader, reader);
+    size_t n = len < 100000 ? len : 100000;
+    struct lb_pool_buf *buf = lb_pool_get(reader->port->pool, n);
+    assert(len && off + len <= r->version->data.len);
+    if (buf) {
+        memcpy(buf->ptr, r->version->data.ptr + off, n);
+        op->piece = (struct lb_piece){.fd = -1, .len = n, .buf = buf};
+    }
+    mem_done(reader->port, op, buf ? 0 : LB_ERR_SLOW_DOWN);
+}
+
+static void reader_close(struct lb_reader *reader) {
+    struct mem_reader *r = LB_CONTAINER_OF(reader, struct mem_reader, reader);
+    if (!reader)
+        return;
+    mem_of(reader->port)->test.readers--;
+    mem_version_unref(r->version);
+    free(r);
+}
+
+static void head(struct lb_engine_port *p, struct lb_engine_op *op) {
+    int err;
+    struct mem_object *o = find(p, op, &err);
+    if (o) {
+        op->info = o->version->info;
+        op->info.meta = mem_keep(op, op->info.meta);
+    }
+    mem_done(p, op, err);
+}
+
+static void create(struct lb_engine_port *p, struct lb_engine_op *op) {
+    struct mem_engine *e = mem_of(p);
+    struct mem_bucket *b = mem_bucket(e, op->bucket);
+    e->test.hint = op->size_hint;
+    if (!b || (op->part && !mem_upload(b, op->key, op->upload_id))) {
+        mem_done(p, op, b ? LB_ERR_NO_SUCH_UPLOAD : LB_ERR_NO_SUCH_BUCKET);
+        return;
+    }
+    struct mem_writer *w = calloc(1, sizeof(*w));
+    assert(w);
+    w->version = calloc(1, sizeof(*w->version));
+    assert(w->version);
+    w->version->refs = 1;
+    lb_buf_init(&w->version->data, SIZE_MAX / 2);
+    w->writer.port = p;
+    w->bucket = b;
+    w->part = op->part;
+    mem_copy(&w->key, op->key);
+    mem_copy(&w->upload_id, op->upload_id);
+    op->writer = &w->writer;
+    e->test.writers++;
+    mem_done(p, op, 0);
+}
+
+static void on_written(struct lb_io_op *io, int64_t res) {
+    struct call *c = LB_CONTAINER_OF(io, struct call, io);
+    struct mem_engine *e = c->op->state;
+    e->test.writes--;
+    on_call(io, res);
+}
+
+static void write_object(struct lb_writer *writer, struct lb_engine_op *op,
+                         struct lb_pool_buf *buf) {
+    struct mem_writer *w = LB_CONTAINER_OF(writer, struct mem_writer, writer);
+    struct mem_engine *e = mem_of(writer->port);
+    e->test.unaligned = e->test.unaligned || w->short_write;
+    w->short_write = buf->len % LB_WRITE_UNIT != 0;
+    lb_buf_append(&w->version->data, lb_slice(buf->ptr, buf->len));
+    writer->size += buf->len;
+    if (++e->test.writes > e->test.writes_max)
+        e->test.writes_max = e->test.writes;
+    struct call *c = calloc(1, sizeof(*c));
+    assert(c);
+    c->io.done = on_written;
+    c->op = op;
+    c->err = e->test.fail_write;
+    e->test.fail_write = 0;
+    op->state = e;
+    lb_io_defer(writer->port->io, &c->io, 0);
+}
+
+static void writer_free(struct mem_writer *w) {
+    mem_of(w->writer.port)->test.writers--;
+    mem_version_unref(w->version);
+    lb_buf_fini(&w->key);
+    lb_buf_fini(&w->upload_id);
+    free(w);
+}
+
+static void commit(struct lb_writer *writer, struct lb_engine_op *op) {
+    struct mem_writer *w = LB_CONTAINER_OF(writer, struct mem_writer, writer);
+    struct lb_engine_port *p = writer->port;
+    struct mem_version *v = w->version;
+    struct lb_slice key = lb_buf_slice(&w->key);
+    assert(mem_of(p)->test.writes == 0);
+    v->info = (struct lb_object_info){
+        .size = v->data.len, .mtime_ns = lb_io_wall_ns(p->io), .etag = op->etag};
+    mem_meta(v, op->meta);
+    int err = w->part ? 0 : mem_precond(w->bucket, key, &op->precond);
+    if (err == 0 && w->part)
+        err = mem_upload_put(mem_upload(w->bucket, key, lb_buf_slice(&w->upload_id)), w->part, v);
+    else if (err == 0)
+        mem_publish(w->bucket, key, v);
+    op->info = v->info;
+    writer_free(w);
+    mem_done(p, op, err);
+}
+
+static void abort_writer(struct lb_writer *writer) {
+    assert(mem_of(writer->port)->test.writes == 0);
+    writer_free(LB_CONTAINER_OF(writer, struct mem_writer, writer));
+}
+
+static void remove_object(struct lb_engine_port *p, struct lb_engine_op *op) {
+    struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
+    int err = b ? mem_precond(b, op->key, &op->precond) : LB_ERR_NO_SUCH_BUCKET;
+    struct mem_object *o = err == 0 ? mem_object(b, op->key) : NULL;
+    if (o)
+        object_free(o);
+    mem_done(p, op, err);
+}
+
+static void set_meta(struct lb_engine_port *p, struct lb_engine_op *op) {
+    int err;
+    struct mem_object *o = find(p, op, &err);
+    if (o)
+        err = mem_precond(mem_bucket(mem_of(p), op->bucket), op->key, &op->precond);
+    if (err == 0) {
+        mem_meta(o->version, op->meta);
+        op->info = o->version->info;
+    }
+    mem_done(p, op, err);
+}
+
+void mem_engine_foreign(struct lb_engine *engine, struct lb_slice bucket, struct lb_slice key,
+                        struct lb_slice data) {
+    struct mem_engine *e = LB_CONTAINER_OF(engine, struct mem_engine, engine);
+    struct mem_version *v = calloc(1, sizeof(*v));
+    assert(v);
+    mem_copy(&v->data, data);
+    v->info = (struct lb_object_info){.size = data.len, .mtime_ns = 1000000000};
+    v->info.etag.len = 34;
+    memcpy(v->info.etag.text, "0123456789abcdef0123456789abcdef-0", 34);
+    mem_publish(mem_bucket(e, bucket), key, v);
+}
+
+static int attach(struct lb_engine *engine, struct lb_io *io, struct lb_pool *pool,
+                  struct lb_engine_port **ret) {
+    struct mem_engine *e = LB_CONTAINER_OF(engine, struct mem_engine, engine);
+    e->port = (struct lb_engine_port){.ops = engine->ops, .io = io, .pool = pool};
+    *ret = &e->port;
+    return 0;
+}
+
+static void detach(struct lb_engine_port *p) {}
+
+static void free_engine(struct lb_engine *engine) {
+    struct mem_engine *e = LB_CONTAINER_OF(engine, struct mem_engine, engine);
+    LB_LIST_FOR_EACH_SAFE(it, &e->buckets)
+    bucket_free(LB_CONTAINER_OF(it, struct mem_bucket, link));
+    free(e);
+}
+
+static const struct lb_engine_ops ops = {
+    .name = "memory",
+    .attach = attach,
+    .detach = detach,
+    .free = free_engine,
+    .bucket_create = bucket_create,
+    .bucket_delete = bucket_delete,
+    .bucket_head = bucket_head,
+    .bucket_set = bucket_set,
+    .bucket_list = bucket_list,
+    .bucket_known = bucket_known,
+    .open = open_object,
+    .read = read_object,
+    .reader_close = reader_close,
+    .head = head,
+    .create = create,
+    .write = write_object,
+    .commit = commit,
+    .abort = abort_writer,
+    .remove = remove_object,
+    .set_meta = set_meta,
+    .list = mem_list,
+    .upload_create = mem_upload_create,
+    .upload_head = mem_upload_head,
+    .upload_list = mem_upload_list,
+    .upload_parts = mem_upload_parts,
+    .upload_complete = mem_upload_complete,
+    .upload_abort = mem_upload_abort,
+};
+
+struct lb_engine *mem_engine_new(void) {
+    struct mem_engine *e = calloc(1, sizeof(*e));
+    assert(e);
+    e->engine.ops = &ops;
+    lb_list_init(&e->buckets);
+    return &e->engine;
+}
+
+struct mem_engine_test *mem_engine_test(struct lb_engine *e) {
+    return &LB_CONTAINER_OF(e, struct mem_engine, engine)->test;
+}
