@@ -56,11 +56,12 @@ void auth_key_remember(struct lb_auth_key_cache *c, const struct lb_cred *cred,
                        struct lb_slice scope, const uint8_t key[LB_AUTH_KEY_LEN]) {
     struct lb_slice access_key = lb_slice_cstr(cred->access_key);
     size_t first = first_slot(access_key, scope);
-    assert(scope.len < sizeof(c->slots[0].scope));
-    memmove(&c->slots[first + 1], &c->slots[first], (AUTH_WAYS - 1) * sizeof(c->slots[0]));
-    explicit_bzero(&c->slots[first], sizeof(c->slots[0]));
-    memcpy(c->slots[first].access_key, access_key.ptr, access_key.len);
-    memcpy(c->slots[first].scope, scope.ptr, scope.len);
-    memcpy(c->slots[first].key, key, LB_AUTH_KEY_LEN);
-    c->slots[first].cred_epoch = cred->epoch;
+    __typeof__(c->slots[0]) fresh = {.cred_epoch = cred->epoch};
+    assert(scope.len < sizeof(fresh.scope));
+    memcpy(fresh.access_key, access_key.ptr, access_key.len);
+    memcpy(fresh.scope, scope.ptr, scope.len);
+    memcpy(fresh.key, key, LB_AUTH_KEY_LEN);
+    memmove(&c->slots[first + 1], &c->slots[first], (AUTH_WAYS - 1) * sizeof(fresh));
+    c->slots[first] = fresh; /* the key that falls out is overwritten by its neighbour */
+    explicit_bzero(&fresh, sizeof(fresh));
 }
