@@ -64,12 +64,12 @@ struct lb_hash_service;
 struct lb_hash_job;
 
 /* Called from the service's tick when the job's bytes have been hashed; the buffer is free again.
- */
+ * May add jobs to any stream, and fini any. */
 typedef void (*lb_hash_done)(struct lb_hash_job *job);
 
 /* One piece of a stream in the service's hands; embedded in its owner's structure. */
 struct lb_hash_job {
-    lb_hash_done done;
+    lb_hash_done done;    /* set by the owner */
     struct lb_slice data; /* borrowed until done */
     struct lb_list link;
 };
@@ -96,12 +96,14 @@ enum lb_md5_lanes { LB_MD5_AUTO, LB_MD5_SCALAR, LB_MD5_AVX2, LB_MD5_AVX512 };
 /* A service; register lb_hash_service_tick with lb_io_tick_add. Returns owned, or NULL when out of
  * memory or when the CPU lacks what `lanes` asks for. */
 struct lb_hash_service *lb_hash_service_new(enum lb_md5_lanes lanes);
+/* No stream of it may have jobs. NULL is fine. */
 void lb_hash_service_free(struct lb_hash_service *s);
 /* "avx512 x16", "avx2 x8" or "scalar". Static. */
 const char *lb_hash_service_name(const struct lb_hash_service *s);
 
-/* Hashes for a bounded time (about LB_HASH_TICK_BYTES bytes). Returns true when work is left. ctx
- * is the service. */
+/* Hashes for a bounded time: what LB_HASH_TICK_BYTES bytes take in a full set of lanes (half a
+ * millisecond), so fewer bytes when fewer streams have work. Returns true when work is left. ctx is
+ * the service. */
 #define LB_HASH_TICK_BYTES (4u << 20)
 bool lb_hash_service_tick(void *ctx);
 
