@@ -55,6 +55,11 @@ void fs_durable_free(struct fs_durable *d) {
     free(d);
 }
 
+void fs_durable_detach(struct fs_engine *fs) {
+    pthread_mutex_lock(&fs->durable->lock);
+    pthread_mutex_unlock(&fs->durable->lock);
+}
+
 bool fs_read_only(const struct fs_engine *fs) {
     return atomic_load_explicit(&fs->durable->failed, memory_order_relaxed);
 }
@@ -201,6 +206,9 @@ static int64_t flush(struct lb_io_op *op) {
     else if ((err = d->fs->journaled ? flush_journal(d) : flush_dirs(d, &batch)) < 0)
         fail(d->fs, err);
 
+    /* With the lock held: a loop that has been told may be freed once fs_durable_detach has had it.
+     */
+    pthread_mutex_lock(&d->lock);
     for (struct lb_list *node; (node = lb_list_pop(&batch));) {
         struct fs_waiter *w = LB_CONTAINER_OF(node, struct fs_waiter, link);
         if (w == leader)
@@ -209,7 +217,6 @@ static int64_t flush(struct lb_io_op *op) {
         w->msg.fn = acknowledge;
         lb_io_post(w->io, &w->msg);
     }
-    pthread_mutex_lock(&d->lock);
     d->running = !lb_list_empty(&d->pending);
     struct fs_waiter *next = LB_CONTAINER_OF(d->pending.next, struct fs_waiter, link);
     if (d->running) {

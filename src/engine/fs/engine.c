@@ -32,6 +32,7 @@ static void detach(struct lb_engine_port *port) {
     struct fs_port *p = LB_CONTAINER_OF(port, struct fs_port, port);
     while (p->background)
         lb_io_turn(port->io, DETACH_TURN_NS);
+    fs_durable_detach(p->fs);
     fs_cache_free(p->cache);
     free(p);
 }

@@ -251,6 +251,8 @@ void fs_upload_abort(struct lb_engine_port *p, struct lb_engine_op *op);
 
 struct fs_durable *fs_durable_new(struct fs_engine *fs);
 void fs_durable_free(struct fs_durable *d);
+/* When a port goes, after its last operation: no other thread touches its loop any more. */
+void fs_durable_detach(struct fs_engine *fs);
 /* Any thread. True once an fsync has failed: what the page cache holds can no longer be trusted to
  * reach the disk, so nothing is written until a restart (READ_ONLY). */
 bool fs_read_only(const struct fs_engine *fs);
