@@ -85,9 +85,13 @@ out:
     return found;
 }
 
-int fs_any_object(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice base, bool strict) {
+int fs_any_object(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice base,
+                  const struct lb_vfs_stat *within, bool strict) {
     struct any a = {.fs = fs, .bucket = bucket, .strict = strict, .base_len = base.len};
+    struct level up = {0};
     if (base.len)
         memcpy(a.key, base.ptr, base.len);
-    return look_into(&a, NULL);
+    if (within)
+        up = (struct level){.dev = within->dev, .ino = within->ino};
+    return look_into(&a, within ? &up : NULL);
 }

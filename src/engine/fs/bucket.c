@@ -185,7 +185,7 @@ static int holds_anything(struct fs_engine *fs, struct lb_slice bucket) {
     size_t len;
     struct lb_slice none = lb_slice(NULL, 0);
     int found = fs_hidden_next(fs, bucket, none, none, true, key, &len);
-    return found ? found : fs_any_object(fs, bucket, none, true);
+    return found ? found : fs_any_object(fs, bucket, none, NULL, true);
 }
 
 /* Moves the bucket to where nobody looks; trash is its name there. */

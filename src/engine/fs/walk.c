@@ -166,7 +166,8 @@ int fs_walk_seek(struct fs_walk *w, struct lb_slice target, bool inclusive) {
 static int visit_dir(struct fs_walk *w) {
     int found;
     if (w->shallow) {
-        found = fs_any_object(w->fs, w->bucket, lb_slice(w->key, w->key_len), false);
+        found =
+            fs_any_object(w->fs, w->bucket, lb_slice(w->key, w->key_len), &top(w)->dir->st, false);
         if (found == 0)
             top(w)->at++;
         return found;

@@ -43,8 +43,10 @@ void fs_walk_step(struct fs_walk *w);
 int fs_walk_open(struct fs_walk *w);
 
 /* Is there any object beneath the directory of key prefix `base` (empty: the bucket's own, else
- * ending in '/')? strict: anything that is no directory counts, whether a key can name it or not.
- * Returns 1, 0 or -errno. */
-int fs_any_object(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice base, bool strict);
+ * ending in '/')? within: the directory it lies in, which a symlink may lead back to, or NULL.
+ * strict: anything that is no directory counts, whether a key can name it or not. Returns 1, 0 or
+ * -errno. */
+int fs_any_object(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice base,
+                  const struct lb_vfs_stat *within, bool strict);
 
 #endif
