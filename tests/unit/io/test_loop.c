@@ -1,9 +1,14 @@
 /* The loop without sockets: callbacks, timers, messages, work, files. */
 #include "unit/io/env.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 static void test_defer_is_never_inline(void **state) {
     struct env *e = *state;
@@ -123,6 +128,15 @@ static void test_timer_restarts_itself_without_delay(void **state) {
     assert_int_equal(lb_io_turn(e->io, 0), 0);
     assert_int_equal(k.fired, 1); /* one a turn */
     turn_until(e, &fired_n, 100);
+}
+
+static void test_timer_ends_an_endless_wait(void **state) {
+    struct env *e = *state;
+    struct tick_tock k = {.timer.fn = timer_fired, .io = e->io};
+    last_at_ns = 0;
+    lb_io_timer_start(e->io, &k.timer, 3000000);
+    while (k.fired == 0)
+        assert_int_equal(lb_io_turn(e->io, UINT64_MAX), 0);
 }
 
 static void test_turn_times_out(void **state) {
@@ -416,11 +430,35 @@ static void test_random_and_names(void **state) {
     lb_io_random(e->io, b, sizeof(b));
     assert_memory_not_equal(a, b, sizeof(a));
     assert_ptr_equal(lb_io_vfs(e->io), lb_vfs_posix());
-    struct lb_io_conf conf = {.backend = LB_IO_AUTO};
-    struct lb_io *io;
-    assert_int_equal(lb_io_new(&conf, &io), 0);
-    assert_non_null(lb_io_name(io));
-    lb_io_free(io);
+}
+
+/* Refuses io_uring to this process, as containers do. */
+static int refuse_io_uring(void) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0
+               ? -errno
+               : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void test_auto_takes_epoll_where_io_uring_is_refused(void **state) {
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        struct lb_io_conf conf = {.backend = LB_IO_AUTO};
+        struct lb_io *io = NULL;
+        bool good = refuse_io_uring() == 0 && lb_io_new(&conf, &io) == 0 &&
+                    strcmp(lb_io_name(io), "epoll") == 0 && lb_io_turn(io, 0) == 0;
+        conf.backend = LB_IO_URING;
+        _exit(good && lb_io_new(&conf, &io) == -EPERM ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
 }
 
 int main(void) {
@@ -430,6 +468,7 @@ int main(void) {
         TEST(test_deferred_calls_do_not_starve_timers),
         TEST(test_timers_fire_in_order_and_not_when_stopped),
         TEST(test_timer_restarts_itself_without_delay),
+        TEST(test_timer_ends_an_endless_wait),
         TEST(test_turn_times_out),
         TEST(test_tick_with_more_to_do_is_called_again_at_once),
         TEST(test_messages_from_threads_arrive_once_and_in_order),
@@ -442,6 +481,7 @@ int main(void) {
         TEST(test_many_operations_at_once),
         TEST(test_many_operations_on_a_tiny_ring),
         TEST(test_random_and_names),
+        TEST(test_auto_takes_epoll_where_io_uring_is_refused),
     };
     return run_on_both(tests, sizeof(tests) / sizeof(tests[0]));
 }
