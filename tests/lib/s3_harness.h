@@ -35,6 +35,7 @@ struct s3_call {
     size_t piece;         /* the connection gives bodies in pieces of this size; 0: as asked for */
     int body_err;         /* the body ends with this error */
     int sent_err;         /* the client is gone when something is sent */
+    size_t held;          /* bytes of the pool that the test itself holds */
     /* out */
     int status;
     struct lb_buf headers;
