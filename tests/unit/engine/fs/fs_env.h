@@ -106,6 +106,12 @@ static inline void fs_env_free(struct fs_env *e) {
     free(e);
 }
 
+/* Lets what was written last grow older than FS_RACY_NS: from then on it is cached. */
+static inline void fs_settle(struct fs_env *e) {
+    usleep(FS_RACY_NS / 1000 + 10000);
+    assert_int_equal(lb_io_turn(e->io, 0), 0); /* the loop reads the clock once a turn */
+}
+
 static inline int fs_setup(void **state) {
     *state = fs_env_new(NULL);
     return 0;

@@ -4,7 +4,6 @@
 #include "base/prng.h"
 
 #define KEYS_MAX 400
-#define SETTLE_US 60000 /* longer than FS_RACY_NS: from then on directories are cached */
 
 struct oracle {
     struct lb_slice keys[KEYS_MAX]; /* ascending; each owned */
@@ -186,7 +185,7 @@ static void test_random_trees(void **state) {
         char command[192];
         foreign_mkdir(e, "b");
         random_tree(e, &o, seed, seed * 10);
-        usleep(SETTLE_US);
+        fs_settle(e);
         for (size_t d = 0; d < CHECK_COUNT(delimiters); d++) {
             struct lb_slice delimiter = lb_slice_cstr(delimiters[d]);
             for (size_t max = 1; max <= 5; max++)
@@ -209,7 +208,7 @@ static void test_after_everywhere(void **state) {
     struct oracle o = {0};
     foreign_mkdir(e, "b");
     random_tree(e, &o, 77, 40);
-    usleep(SETTLE_US);
+    fs_settle(e);
     for (size_t d = 0; d < CHECK_COUNT(delimiters); d++) {
         for (size_t i = 0; i < o.n; i++) {
             char after[LB_KEY_MAX + 2];
@@ -271,7 +270,7 @@ static void test_foreign_changes_show_at_once(void **state) {
                 check_all(e, &o);
             }
         }
-        usleep(SETTLE_US);
+        fs_settle(e);
     }
     oracle_fini(&o);
 }
@@ -285,7 +284,7 @@ static void test_changes_between_pages(void **state) {
         snprintf(key, sizeof(key), "d%d/k%02d", i / 10, i);
         add_object(e, &o, key);
     }
-    usleep(SETTLE_US);
+    fs_settle(e);
     struct lb_engine_op op = fs_op(e, "b", NULL);
     op.max = 5;
     check_list(e, &o, &op);
@@ -382,7 +381,7 @@ static void test_symlinks(void **state) {
     foreign_symlink(e, "loop1", "b/loop2");
     for (size_t i = 0; i < CHECK_COUNT(keys); i++)
         oracle_add(&o, lb_slice_cstr(keys[i]));
-    usleep(SETTLE_US);
+    fs_settle(e);
     struct lb_engine_op op = fs_op(e, "b", NULL);
     check_list(e, &o, &op);
     op.delimiter = LB_S("/");
@@ -403,7 +402,7 @@ static void test_symlink_target_changes(void **state) {
     foreign_symlink(e, "../other/target", "b/x/link");
     foreign_mkdir(e, "b/other");
     oracle_add(&o, LB_S("x/file"));
-    usleep(SETTLE_US);
+    fs_settle(e);
     check_all(e, &o);
     foreign_write(e, "b/other/target", "x");
     oracle_add(&o, LB_S("other/target"));
@@ -465,7 +464,7 @@ static void test_small_cache(void **state) {
     assert_int_equal(e->engine->ops->attach(e->engine, e->io, e->pool, &e->port), 0);
     foreign_mkdir(e, "b");
     random_tree(e, &o, 9, 60);
-    usleep(SETTLE_US);
+    fs_settle(e);
     for (size_t max = 1; max <= 3; max++)
         check_pages(e, &o, lb_slice(NULL, 0), lb_slice(NULL, 0), max);
     oracle_fini(&o);
