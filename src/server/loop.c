@@ -46,7 +46,9 @@ static void close_listener(struct lb_loop *l) {
 static void accepted(struct lb_io_op *op, int64_t res) {
     struct lb_loop *l = LB_CONTAINER_OF(op, struct lb_loop, accept_op);
     char peer[64];
-    if (res >= 0)
+    if (res >= 0 && l->stopping)
+        lb_io_close(l->io, (int)res);
+    else if (res >= 0)
         lb_conn_open(&l->conns, (int)res, peer_text((int)res, peer, sizeof(peer)));
     if (l->stopping)
         close_listener(l);
