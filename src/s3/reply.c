@@ -23,10 +23,17 @@ void s3_header_etag(struct s3_request *r, const struct lb_etag *etag) {
 }
 
 void s3_head(struct s3_request *r, int status, uint64_t length) {
-    struct lb_slice id = lb_slice(r->id, sizeof(r->id) - 1);
+    static const char ids[] = "x-amz-request-id: 0123456789abcdef\r\n"
+                              "x-amz-id-2: 0123456789abcdef\r\n";
+    const size_t id_len = sizeof(r->id) - 1;
+    char *to = lb_buf_reserve(&r->x->headers, sizeof(ids) - 1);
+    if (to) {
+        memcpy(to, ids, sizeof(ids) - 1);
+        memcpy(to + sizeof("x-amz-request-id: ") - 1, r->id, id_len);
+        memcpy(to + sizeof(ids) - 1 - 2 - id_len, r->id, id_len);
+        r->x->headers.len += sizeof(ids) - 1;
+    }
     r->x->status = status;
-    s3_header(r, LB_S("x-amz-request-id"), id);
-    s3_header(r, LB_S("x-amz-id-2"), id);
     r->x->ops->head(r->x, length);
 }
 
@@ -52,7 +59,7 @@ static void on_sent(struct lb_exchange *x, int err) {
 static void send_document(struct s3_request *r, int status, struct lb_slice document) {
     s3_header(r, LB_S("Content-Type"), LB_S("application/xml"));
     s3_head(r, status, document.len);
-    if (r->x->request->method == LB_HTTP_HEAD)
+    if (r->x->request->method == LB_HTTP_HEAD || document.len == 0)
         s3_finish(r);
     else
         r->x->ops->send(r->x, document, on_sent);
@@ -69,27 +76,34 @@ void s3_reply_xml(struct s3_request *r, int status, struct lb_buf *xml) {
     send_document(r, status, lb_buf_slice(xml));
 }
 
-/* The error document, in arena memory; empty when there is none left. cap: six bytes for one that
- * is escaped, and the elements. */
+/* An element whose text needs no escaping. */
+static void append_plain(struct lb_buf *b, struct lb_slice open, struct lb_slice text,
+                         struct lb_slice close) {
+    lb_buf_append(b, open);
+    lb_buf_append(b, text);
+    lb_buf_append(b, close);
+}
+
+/* The error document, in arena memory; empty when there is none left. message and element are
+ * static. cap: six bytes for one that is escaped, and the elements. */
 static struct lb_slice error_document(struct s3_request *r, const struct lb_err_info *info,
                                       const char *message, const char *element,
                                       struct lb_slice value) {
     struct lb_slice text = lb_slice_cstr(message ? message : info->text);
     struct lb_slice path = r->x->request->path;
     struct lb_slice id = lb_slice(r->id, sizeof(r->id) - 1);
-    size_t cap = 512 + 6 * (text.len + path.len + value.len);
+    size_t cap = 384 + text.len + 6 * (path.len + value.len);
     struct lb_buf b = {.ptr = lb_arena_alloc(r->x->arena, cap), .cap = cap, .cap_max = cap};
     if (!b.ptr)
         return LB_S("");
-    lb_buf_append(&b, LB_S("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>"));
-    s3_xml_text(&b, "Code", lb_slice_cstr(info->s3_code));
-    s3_xml_text(&b, "Message", text);
+    append_plain(&b, LB_S("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>"),
+                 lb_slice_cstr(info->s3_code), LB_S("</Code>"));
+    append_plain(&b, LB_S("<Message>"), text, LB_S("</Message>"));
     if (element)
         s3_xml_text(&b, element, value);
     s3_xml_text(&b, "Resource", lb_utf8_valid(path) ? path : LB_S(""));
-    s3_xml_text(&b, "RequestId", id);
-    s3_xml_text(&b, "HostId", id);
-    lb_buf_append(&b, LB_S("</Error>"));
+    append_plain(&b, LB_S("<RequestId>"), id, LB_S("</RequestId>"));
+    append_plain(&b, LB_S("<HostId>"), id, LB_S("</HostId></Error>"));
     return lb_buf_slice(&b);
 }
 

@@ -79,8 +79,9 @@ int s3_query_u64(const struct s3_request *r, struct lb_slice name, uint64_t abse
 uint64_t s3_next_id(struct lb_s3 *s);
 
 /* Answers with the error document of err (no body for HEAD and 304) and ends the request. Headers
- * added before are dropped, but for 304 and 416. The second form has a message of its own; the
- * third adds one element (<ActualObjectSize>0</...>) to the document. */
+ * added before are dropped, but for 304 and 416. The second form has a message of its own (static,
+ * without anything that XML escapes); the third adds one element (<ActualObjectSize>0</...>) to the
+ * document. */
 void s3_fail(struct s3_request *r, int err);
 void s3_fail_message(struct s3_request *r, int err, const char *message);
 /* element: its name, static. */
