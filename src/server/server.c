@@ -124,6 +124,31 @@ static unsigned bound_port(int fd) {
                                          : ((struct sockaddr_in *)&a)->sin_port);
 }
 
+/* The loops share the port by SO_REUSEPORT, and so would another lobos of the same user, which
+ * would then get every other connection. A bind without the option tells. */
+static int check_port(const struct lb_loop_conf *l) {
+    const struct sockaddr *address = (const void *)&l->address;
+    const int on = 1;
+    int err = 0;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        (address->sa_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+        bind(fd, address, l->address_len) < 0)
+        err = -errno;
+    close(fd);
+    return err;
+}
+
+static void log_listen_failure(const struct lb_server *s, int err) {
+    lb_error(
+        "cannot listen", LB_LOG_C("ip", s->config->listen_ip), LB_LOG_I("port", s->port),
+        LB_LOG_C("err", lb_err_name(err)),
+        LB_LOG_C("reason", err == -EADDRINUSE ? "another program uses this port" : strerror(-err)));
+}
+
 static int start_loops(struct lb_server *s) {
     const struct lb_config *c = s->config;
     s->port = (unsigned)c->port;
@@ -132,12 +157,11 @@ static int start_loops(struct lb_server *s) {
         return -ENOMEM;
     for (unsigned i = 0; i < c->http_threads; i++) {
         set_address(c, s->port, &s->loop);
-        int err = lb_loop_start(&s->loops[i], &s->loop, c->cores_n ? (int)c->cores[i] : -1);
+        int err = i == 0 && s->loop.inherited_fd < 0 ? check_port(&s->loop) : 0;
+        if (err == 0)
+            err = lb_loop_start(&s->loops[i], &s->loop, c->cores_n ? (int)c->cores[i] : -1);
         if (err < 0) {
-            lb_error("cannot listen", LB_LOG_C("ip", c->listen_ip), LB_LOG_I("port", s->port),
-                     LB_LOG_C("err", lb_err_name(err)),
-                     LB_LOG_C("reason", err == -EADDRINUSE ? "another program uses this port"
-                                                           : strerror(-err)));
+            log_listen_failure(s, err);
             return err;
         }
         s->loops_n++;
