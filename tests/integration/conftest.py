@@ -1,0 +1,102 @@
+"""Servers, clients and the limits of a run. LOBOS names the binary; LB_LONG=1 makes the long variants
+run, which take minutes each."""
+
+import os
+import subprocess
+import sys
+
+import boto3
+import botocore.config
+import pytest
+
+import lobos
+
+sys.dont_write_bytecode = True
+for name in list(os.environ):
+    if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+        del os.environ[name]
+os.environ.update(NO_PROXY="*", no_proxy="*", AWS_EC2_METADATA_DISABLED="true",
+                  AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null")
+LONG = os.environ.get("LB_LONG") == "1"
+figures = []
+
+
+def pytest_collection_modifyitems(items):
+    """A hang is a failure with a stack, not a run without end."""
+    for item in items:
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(0 if LONG else 90))
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in figures:
+        terminalreporter.write_line(f"figure: {line}")
+
+
+@pytest.fixture(scope="session")
+def figure():
+    """Keeps a line that is printed at the end of the run."""
+    return figures.append
+
+
+@pytest.fixture(scope="session")
+def long():
+    return LONG
+
+
+@pytest.fixture
+def make_server():
+    """Starts servers that live as long as the test."""
+    servers = []
+
+    def make(*args, start=True, **kwargs):
+        servers.append(lobos.Lobos(*args, **kwargs))
+        return servers[-1].start() if start else servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="module", params=["io_uring", "epoll"])
+def server(request):
+    """One server a file and I/O back end, with credentials and the bucket "bucket"."""
+    made = lobos.Lobos(buckets=["bucket"], io_backend=request.param, access_log="true",
+                       log_level="debug")
+    try:
+        made.start()
+    except lobos.StartFailed as why:
+        made.close_failed = True
+        if request.param == "io_uring" and ("EPERM" in str(why) or "ENOSYS" in str(why)):
+            pytest.skip("the system refuses io_uring")
+        raise
+    yield made
+    made.close()
+
+
+def client_for(server, **more):
+    """A boto3 client that tries once and shows every error."""
+    access, secret = server.credentials or ("unused", "unused")
+    settings = {"s3": {"addressing_style": "path"}, "retries": {"max_attempts": 1},
+                "connect_timeout": 10, "read_timeout": 60, "max_pool_connections": 64,
+                **more.pop("config", {})}
+    return boto3.client("s3", **{"endpoint_url": server.url, "region_name": "us-east-1",
+                                 "aws_access_key_id": access, "aws_secret_access_key": secret,
+                                 "config": botocore.config.Config(**settings), **more})
+
+
+@pytest.fixture(scope="module")
+def s3(server):
+    return client_for(server)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A self-signed certificate and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    names = "subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=localhost", "-addext", names, "-keyout", folder / "key.pem", "-out",
+                    folder / "cert.pem"], check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"

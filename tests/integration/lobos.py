@@ -1,0 +1,155 @@
+"""A lobos process for a test: in a folder of its own, on a free port, watched, stopped, its log read."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
+BINARY = os.environ.get("LOBOS", str(REPOSITORY / "build" / "lobos"))
+ACCESS = "AKIDINTEGRATION"
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE"
+START_S = 30
+STOP_S = 60
+
+
+class StartFailed(Exception):
+    """The process ended instead of serving; the text is what it said."""
+
+
+def environment(**more):
+    """What a child gets: nothing of ours that would configure it, no proxy."""
+    kept = {k: v for k, v in os.environ.items()
+            if not k.startswith(("LOBOS", "AWS_", "RCLONE_")) and not k.lower().endswith("_proxy")}
+    return {**kept, "NO_PROXY": "*", "no_proxy": "*", **more}
+
+
+def run(*arguments, **more):
+    """Runs lobos to its end, which must come by itself."""
+    return subprocess.run([BINARY, *map(str, arguments)], env=environment(**more), text=True,
+                          capture_output=True, timeout=START_S, check=False)
+
+
+class Lobos:
+    """One server. `form` says how the data is given: root, dir, or config (a file's text)."""
+
+    def __init__(self, form="root", credentials=True, buckets=(), options=(), config=None, tls=None,
+                 threads=2, environ=None, **settings):
+        self.base = pathlib.Path(tempfile.mkdtemp(prefix="lobos-"))
+        self.root = self.base / "data"
+        self.root.mkdir()
+        for bucket in buckets:
+            (self.root / bucket).mkdir()
+        self.log_path = self.base / "log"
+        self.config_path = self.base / "lobos.cfg"
+        self.credentials = (ACCESS, SECRET) if credentials else None
+        self.tls = tls
+        self.environ = dict(environ or {})
+        if credentials:
+            self.environ.update(LOBOS_ACCESS_KEY=ACCESS, LOBOS_SECRET_KEY=SECRET)
+        self.options = self._options(form, config, threads, options, settings)
+        self.process = None
+        self.lines = []
+        self.port = 0
+        self.vm_hwm = 0
+
+    def _options(self, form, config, threads, options, settings):
+        if form == "config":
+            self.config_path.write_text(config.format(root=self.root))
+            result = ["--config", self.config_path]
+        else:
+            result = [f"--{form}", self.root, "-p", "0", "-t", threads]
+        if self.tls:
+            settings = {"tls_certificate": self.tls[0], "tls_key": self.tls[1], **settings}
+        for key, value in settings.items():
+            result += ["--set", f"{key}={value}"]
+        return [str(o) for o in [*result, *options]]
+
+    @property
+    def url(self):
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def start(self, wrapper=(), **popen):
+        """Starts the process and waits until it says that it serves."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([*wrapper, BINARY, *self.options], text=True,
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=log, env=environment(**self.environ), **popen)
+        self.lines = []
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            found = re.match(r"Starting S3 .*:(\d+)$", line)
+            if found:
+                self.port = int(found[1])
+                return self
+        raise StartFailed(f"exit status {self.process.wait()}\n{self.log}")
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def status(self, field):
+        """A figure of /proc/PID/status, in bytes."""
+        text = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.M)[1]) << 10
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def wait(self, timeout=STOP_S):
+        """Waits for the end and returns the exit status."""
+        status = self.process.wait(timeout)
+        self.process.stdout.close()
+        return status
+
+    def stop(self):
+        """SIGTERM; the process must end by itself, with 0, and have kept its secrets."""
+        if not self.process:
+            return
+        if self.running():
+            self.vm_hwm = self.status("VmHWM")
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.wait()
+        except subprocess.TimeoutExpired:
+            self.kill9()
+            raise AssertionError(f"did not stop within {STOP_S} s\n{self.log[-2000:]}") from None
+        self.process = None
+        assert status == 0, f"exit status {status}\n{self.log[-4000:]}"
+        assert SECRET not in self.log, "the log holds the secret key"
+        assert "Signature=" not in self.log, "the log holds a signature"
+
+    def kill9(self):
+        self.process.kill()
+        self.wait()
+        self.process = None
+
+    def wait_for_log(self, text, timeout=10):
+        until = time.monotonic() + timeout
+        while text not in self.log:
+            assert time.monotonic() < until, f"no {text!r} in the log:\n{self.log}"
+            time.sleep(0.02)
+
+    def close(self):
+        """The end of a test: stops what still runs, with all that stop() asserts, and cleans up."""
+        try:
+            self.stop()
+        finally:
+            if self.process and self.running():
+                self.kill9()
+            shutil.rmtree(self.base, ignore_errors=True)
