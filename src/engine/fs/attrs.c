@@ -14,11 +14,27 @@
 #define HEAD 32u
 #define CRC_FROM 8u
 #define MAGIC "LbA1"
+#define MD5_LEN 16
+enum { ETAG_TEXT = 0, ETAG_MD5 = 1 };
 #define XATTR_FIRST 1024u /* bytes tried at first */
 #define XATTR_MAX 65536u  /* the kernel's own limit */
 
+/* An MD5 is kept as its 16 bytes: with no more than a checksum beside it, the attributes then fit
+ * into the inode of an ordinary ext4 (64 bytes), and cost no block of their own. */
+static bool etag_is_md5(const struct lb_etag *e) {
+    if (e->len != 2 * MD5_LEN)
+        return false;
+    for (size_t i = 0; i < e->len; i++) {
+        if (lb_hex_digit(e->text[i]) < 0 || (e->text[i] >= 'A' && e->text[i] <= 'F'))
+            return false;
+    }
+    return true;
+}
+
 void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
     assert(a->etag.len <= sizeof(a->etag.text) && a->key.len <= LB_KEY_MAX);
+    uint8_t md5[MD5_LEN];
+    struct lb_slice etag = lb_etag_slice(&a->etag);
     size_t at = ret->len;
     char *head = lb_buf_reserve(ret, HEAD);
     if (!head)
@@ -29,9 +45,14 @@ void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
     fs_put_le(head + 16, (uint64_t)a->mtime_ns, 8);
     fs_put_le(head + 24, a->meta.len, 4);
     fs_put_le(head + 28, a->key.len, 2);
-    head[30] = (char)a->etag.len;
+    if (etag_is_md5(&a->etag)) {
+        lb_hex_decode(etag, md5, MD5_LEN);
+        etag = lb_slice(md5, MD5_LEN);
+        head[31] = ETAG_MD5;
+    }
+    head[30] = (char)etag.len;
     ret->len += HEAD;
-    lb_buf_append(ret, lb_etag_slice(&a->etag));
+    lb_buf_append(ret, etag);
     lb_buf_append(ret, a->key);
     lb_buf_append(ret, a->meta);
     if (ret->err)
@@ -40,14 +61,30 @@ void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
     fs_put_le(ret->ptr + at + 4, fs_crc32c(lb_slice_from(whole, CRC_FROM)), 4);
 }
 
+/* Every ETag has one form only. */
+static int decode_etag(struct lb_slice bytes, int form, struct lb_etag *ret) {
+    char hex[2 * MD5_LEN + 1];
+    if (form == ETAG_MD5 && bytes.len == MD5_LEN) {
+        lb_hex_encode((const uint8_t *)bytes.ptr, MD5_LEN, hex);
+        memcpy(ret->text, hex, 2 * MD5_LEN);
+        ret->len = 2 * MD5_LEN;
+        return 0;
+    }
+    if (form != ETAG_TEXT || bytes.len > sizeof(ret->text))
+        return LB_ERR_CORRUPT;
+    memcpy(ret->text, bytes.ptr, bytes.len);
+    ret->len = (uint8_t)bytes.len;
+    return etag_is_md5(ret) ? LB_ERR_CORRUPT : 0;
+}
+
 int fs_attrs_decode(struct lb_slice blob, struct fs_attrs *ret) {
     if (blob.len < HEAD || memcmp(blob.ptr, MAGIC, 4) != 0)
         return LB_ERR_CORRUPT;
     size_t meta_len = fs_get_le(blob.ptr + 24, 4);
     size_t key_len = fs_get_le(blob.ptr + 28, 2);
     size_t etag_len = (uint8_t)blob.ptr[30];
-    if (blob.ptr[31] != 0 || etag_len > sizeof(ret->etag.text) || key_len > LB_KEY_MAX ||
-        meta_len > LB_META_MAX || HEAD + etag_len + key_len + meta_len != blob.len)
+    if (key_len > LB_KEY_MAX || meta_len > LB_META_MAX ||
+        HEAD + etag_len + key_len + meta_len != blob.len)
         return LB_ERR_CORRUPT;
     if (fs_get_le(blob.ptr + 4, 4) != fs_crc32c(lb_slice_from(blob, CRC_FROM)))
         return LB_ERR_CORRUPT;
@@ -55,10 +92,10 @@ int fs_attrs_decode(struct lb_slice blob, struct fs_attrs *ret) {
                          .mtime_ns = (int64_t)fs_get_le(blob.ptr + 16, 8),
                          .key = lb_slice(blob.ptr + HEAD + etag_len, key_len),
                          .meta = lb_slice(blob.ptr + HEAD + etag_len + key_len, meta_len)};
-    memcpy(a.etag.text, blob.ptr + HEAD, etag_len);
-    a.etag.len = (uint8_t)etag_len;
-    *ret = a;
-    return 0;
+    int err = decode_etag(lb_slice(blob.ptr + HEAD, etag_len), blob.ptr[31], &a.etag);
+    if (!err)
+        *ret = a;
+    return err;
 }
 
 void fs_attrs_path(const struct fs_engine *fs, struct lb_slice bucket, uint64_t ino,
@@ -84,6 +121,7 @@ static bool xattr_unfit(int err) {
 static int store_sidecar(struct fs_engine *fs, struct lb_slice bucket, int fd, uint64_t ino,
                          struct lb_slice blob, bool sync) {
     char path[FS_PATH_MAX];
+    atomic_store(&fs->sidecars, true);
     fs_attrs_path(fs, bucket, ino, path);
     int err = fs_reserved_make(fs, bucket, "attrs");
     if (!err)

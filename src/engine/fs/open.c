@@ -23,13 +23,21 @@ static bool means_absent(int err) {
     }
 }
 
+/* The stat does not block a loop: with LB_VFS_CACHED the name was resolved just before, on the way
+ * to the key. Only a symlink needs to be followed, beneath the root. */
 static int check_bucket(struct fs_engine *fs, struct lb_slice bucket, unsigned flags) {
     char path[FS_PATH_MAX];
+    struct lb_vfs_stat st;
     if (!fs_bucket_name_ok(fs, bucket))
         return LB_ERR_NO_SUCH_BUCKET;
     if (fs->conf.single_bucket)
         return 0;
     fs_bucket_path(fs, bucket, path);
+    int err = fs->vfs->ops->stat(fs->vfs, fs->root, path, &st);
+    if (!err && st.type == LB_VFS_DIR)
+        return 0;
+    if (err || st.type != LB_VFS_SYMLINK)
+        return !err || means_absent(err) ? LB_ERR_NO_SUCH_BUCKET : err;
     int fd = fs->vfs->ops->open(fs->vfs, fs->root, path, O_PATH | O_DIRECTORY | flags, 0);
     if (fd < 0)
         return means_absent(fd) ? LB_ERR_NO_SUCH_BUCKET : fd;

@@ -44,6 +44,33 @@ static void test_format(void **state) {
     lb_buf_fini(&b);
 }
 
+/* An MD5 is kept in binary; a checksum's meta beside it fits an ext4 inode of the usual size. */
+static void test_md5_format(void **state) {
+    struct fs_attrs a = {.size = 1,
+                         .etag = etag_of("d41d8cd98f00b204e9800998ecf8427e"),
+                         .meta = LB_S("sixteen bytes...")},
+                    back;
+    struct lb_buf b;
+    lb_buf_init(&b, FS_ATTRS_MAX);
+    fs_attrs_encode(&a, &b);
+    assert_int_equal(b.len, 64);
+    assert_memory_equal(b.ptr + 30, "\x10\x01\xd4\x1d\x8c\xd9", 6);
+    assert_int_equal(fs_attrs_decode(lb_buf_slice(&b), &back), 0);
+    assert_attrs_equal(&a, &back);
+    static const char *const others[] = {"", "D41D8CD98F00B204E9800998ECF8427E", "sixteen bytes...",
+                                         "d41d8cd98f00b204e9800998ecf8427",
+                                         "d41d8cd98f00b204e9800998ecf8427g"};
+    for (size_t i = 0; i < CHECK_COUNT(others); i++) {
+        a.etag = etag_of(others[i]);
+        lb_buf_clear(&b);
+        fs_attrs_encode(&a, &b);
+        assert_int_equal(b.ptr[31], 0);
+        assert_int_equal(fs_attrs_decode(lb_buf_slice(&b), &back), 0);
+        assert_attrs_equal(&a, &back);
+    }
+    lb_buf_fini(&b);
+}
+
 static void test_every_damaged_bit_is_seen(void **state) {
     struct fs_attrs a = sample(), back = {.size = 77};
     struct lb_buf b;
@@ -189,6 +216,7 @@ static void test_none_and_damaged(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_format),
+        cmocka_unit_test(test_md5_format),
         cmocka_unit_test(test_every_damaged_bit_is_seen),
         cmocka_unit_test(test_what_a_file_looks_like),
         cmocka_unit_test_setup_teardown(test_xattr_and_sidecar_replace_each_other, fs_setup,
