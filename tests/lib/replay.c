@@ -1,4 +1,5 @@
-/* Runs a fuzz target over the files of its corpus, without libFuzzer. An empty or missing corpus fails. */
+/* Runs a fuzz target over the files of its corpus, without libFuzzer. An empty or missing corpus
+ * fails. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
