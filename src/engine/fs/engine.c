@@ -90,6 +90,15 @@ static const struct lb_engine_ops fs_ops = {
     .upload_abort = fs_upload_abort,
 };
 
+/* A bucket's deletion comes to its turn among commits without end. */
+static void bucket_lock_init(struct fs_engine *fs) {
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&fs->bucket_lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
 /* An engine in memory, with nothing opened. */
 static struct fs_engine *engine_new(const struct lb_fs_conf *conf, struct lb_vfs *vfs) {
     struct fs_engine *fs = calloc(1, sizeof(*fs));
@@ -98,7 +107,7 @@ static struct fs_engine *engine_new(const struct lb_fs_conf *conf, struct lb_vfs
     fs->engine.ops = &fs_ops;
     fs->vfs = vfs;
     fs->root = fs->lock = -1;
-    pthread_rwlock_init(&fs->bucket_lock, NULL);
+    bucket_lock_init(fs);
     for (size_t i = 0; i < FS_LOCKS; i++)
         pthread_mutex_init(&fs->key_locks[i], NULL);
     fs->conf = *conf;
