@@ -113,7 +113,7 @@ static void run_service(enum lb_md5_lanes lanes, enum lb_hash_kind also, const c
 }
 
 int main(void) {
-    size_t size = STREAMS_MAX * ((1u << 20) + 4096);
+    size_t size = (size_t)STREAMS_MAX * ((1u << 20) + 4096);
     data = malloc(size);
     evp = EVP_MD_CTX_new();
     md5 = EVP_MD_fetch(NULL, "MD5", NULL);

@@ -79,10 +79,10 @@ struct lb_hash_job {
 struct lb_hash_stream {
     struct lb_hash_service *service;
     unsigned kinds;
-    uint64_t len;         /* bytes hashed */
-    uint32_t md5[4];      /* chaining value */
-    uint8_t md5_tail[64]; /* bytes short of a block */
     uint32_t md5_tail_len;
+    uint64_t len;           /* bytes hashed */
+    uint32_t md5[4];        /* chaining value */
+    uint8_t md5_tail[64];   /* bytes short of a block */
     struct lb_hasher other; /* the kinds that are not MD5 */
     struct lb_list jobs;    /* pending lb_hash_job */
     size_t job_at;          /* bytes of the first job already hashed */

@@ -44,9 +44,9 @@ void lb_md5_blocks_avx512(struct lb_md5_lane_state *st, const uint8_t *const *da
     __m512i words[2][16], v[4];
     if (n == 0)
         return;
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         v[i] = _mm512_loadu_si512(st->w[i]);
-        load_words(data, (size_t)i * 16, &words[0][i * 4]);
+        load_words(data, i * 16, &words[0][i * 4]);
     }
     for (size_t i = 0; i < n; i++) {
         const uint32_t *sines = md5_sines;

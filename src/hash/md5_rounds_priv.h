@@ -25,10 +25,10 @@ static const uint32_t md5_sines[64] = {
     0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
 };
 
-#define MD5_STEP(FN, a, b, c, d, word, shift, i)         \
-    a = MD5_ADD(a, MD5_ADD(word, MD5_SPREAD(sines[i]))); \
-    MD5_KEEP(a);                                         \
-    a = MD5_ADD(b, MD5_ROL(MD5_ADD(a, FN(b, c, d)), shift))
+#define MD5_STEP(FN, a, b, c, d, word, shift, i)           \
+    (a) = MD5_ADD(a, MD5_ADD(word, MD5_SPREAD(sines[i]))); \
+    MD5_KEEP(a);                                           \
+    (a) = MD5_ADD(b, MD5_ROL(MD5_ADD(a, FN(b, c, d)), shift))
 
 /* Steps i to i + 3, of a round whose step j takes message word (j * MUL + OFF) mod 16. */
 #define MD5_ROW(FN, MUL, OFF, S0, S1, S2, S3, i)                                \

@@ -23,7 +23,7 @@
 /* The tick's budget is in bytes of a full set of lanes. A step of one block takes nearly the same
  * time in 16 lanes, in 8, or alone by lb_md5_blocks (120, 110 and 85 ns where it was measured), so
  * it costs the same. */
-#define STEP_COST (LB_MD5_LANES_MAX * LB_MD5_BLOCK)
+#define STEP_COST ((int64_t)LB_MD5_LANES_MAX * LB_MD5_BLOCK)
 /* What a job costs beside its bytes; bounds a tick in which callbacks add empty jobs. */
 #define JOB_COST 512
 
