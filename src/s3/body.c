@@ -117,28 +117,30 @@ static void read_more(struct s3_body *b) {
     b->r->x->ops->read(b->r->x, b->frame ? S3_FRAME_READ : S3_BODY_BUF, on_read);
 }
 
-static int verify_digest(struct s3_body *b, unsigned kind, const uint8_t *want, int err) {
-    struct lb_digest d;
-    lb_hash_stream_final(&b->hash, kind, &d);
-    return lb_hash_eq(d.bytes, want, d.len) ? 0 : err;
-}
-
-/* The end: is it what was promised? */
+/* The end: is it what was promised? A digest can be taken once, and the payload's SHA-256 may be
+ * the object's checksum as well. */
 static int verify(struct s3_body *b) {
     struct s3_body_result *res = &b->result;
+    struct lb_digest sha256;
     int err = 0;
     if (b->size != LB_SIZE_UNKNOWN && res->size != b->size)
         return LB_ERR_INCOMPLETE_BODY;
     if (b->document.err)
         return LB_ERR_MALFORMED_XML;
-    if (b->has_sha256)
-        err = verify_digest(b, LB_HASH_SHA256, b->r->auth.sha256, LB_ERR_PAYLOAD_HASH_MISMATCH);
+    if (b->has_sha256) {
+        lb_hash_stream_final(&b->hash, LB_HASH_SHA256, &sha256);
+        if (!lb_hash_eq(sha256.bytes, b->r->auth.sha256, sha256.len))
+            err = LB_ERR_PAYLOAD_HASH_MISMATCH;
+    }
     if (err == 0 && (b->kinds & LB_HASH_BIT(LB_HASH_MD5)))
         lb_hash_stream_final(&b->hash, LB_HASH_MD5, &res->md5);
     if (err == 0 && b->has_md5 && !lb_hash_eq(res->md5.bytes, b->md5, sizeof(b->md5)))
         err = LB_ERR_BAD_DIGEST;
     if (err == 0 && res->checksum_kind != LB_HASH_KINDS) {
-        lb_hash_stream_final(&b->hash, res->checksum_kind, &res->checksum);
+        if (b->has_sha256 && res->checksum_kind == LB_HASH_SHA256)
+            res->checksum = sha256;
+        else
+            lb_hash_stream_final(&b->hash, res->checksum_kind, &res->checksum);
         if (b->has_checksum &&
             !lb_hash_eq(res->checksum.bytes, b->checksum.bytes, res->checksum.len))
             err = LB_ERR_BAD_DIGEST;
