@@ -1,12 +1,14 @@
 """Servers, clients and the limits of a run. LOBOS names the binary; LB_LONG=1 makes the long variants
 run, which take minutes each."""
 
+import itertools
 import os
 import subprocess
 import sys
 
 import boto3
 import botocore.config
+import botocore.exceptions
 import pytest
 
 import lobos
@@ -19,6 +21,7 @@ os.environ.update(NO_PROXY="*", no_proxy="*", AWS_EC2_METADATA_DISABLED="true",
                   AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null")
 LONG = os.environ.get("LB_LONG") == "1"
 figures = []
+numbers = itertools.count(100)
 
 
 def pytest_collection_modifyitems(items):
@@ -66,7 +69,7 @@ def server(request):
     try:
         made.start()
     except lobos.StartFailed as why:
-        made.close_failed = True
+        made.close()
         if request.param == "io_uring" and ("EPERM" in str(why) or "ENOSYS" in str(why)):
             pytest.skip("the system refuses io_uring")
         raise
@@ -100,3 +103,19 @@ def certificate(tmp_path_factory):
                     "/CN=localhost", "-addext", names, "-keyout", folder / "key.pem", "-out",
                     folder / "cert.pem"], check=True, capture_output=True)
     return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def bucket(s3):
+    """A new bucket for one test."""
+    name = f"t{next(numbers)}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def error_of(call, *args, **kwargs):
+    """The HTTP status and the code of the error that a call must end with."""
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        call(*args, **kwargs)
+    reply = caught.value.response
+    return reply["ResponseMetadata"]["HTTPStatusCode"], reply["Error"]["Code"]
