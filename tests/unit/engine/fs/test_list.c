@@ -470,6 +470,66 @@ static void test_small_cache(void **state) {
     oracle_fini(&o);
 }
 
+/* ---- many at once ---- */
+
+#define PARALLEL 12
+
+struct parallel {
+    struct lb_engine_op op;
+    struct lb_arena arena;
+    struct fs_env *env;
+    int err;
+};
+
+static void parallel_done(struct lb_engine_op *op, int err) {
+    struct parallel *l = op->user;
+    l->err = err;
+    l->env->done++;
+}
+
+/* Lists on all workers at once, of directories that change meanwhile: what nobody touches is in
+ * every one of them, in order. */
+static void test_parallel(void **state) {
+    struct fs_env *e = *state;
+    static struct parallel lists[PARALLEL];
+    for (int i = 0; i < 30; i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "b/d%d/stays%02d", i % 3, i);
+        foreign_write(e, path, "x");
+    }
+    for (int round = 0; round < 40; round++) {
+        if (round % 10 == 0)
+            fs_settle(e);
+        for (int i = 0; i < PARALLEL; i++) {
+            struct parallel *l = &lists[i];
+            *l = (struct parallel){.op = fs_op(e, "b", NULL), .env = e};
+            lb_arena_init(&l->arena, FS_ARENA_MAX);
+            l->op.done = parallel_done;
+            l->op.arena = &l->arena;
+            l->op.user = l;
+            fs_list(e->port, &l->op);
+        }
+        char path[64];
+        snprintf(path, sizeof(path), "b/d%d/comes%02d", round % 3, round);
+        foreign_write(e, path, "x");
+        while (e->done < PARALLEL)
+            assert_int_equal(lb_io_turn(e->io, 100000000), 0);
+        e->done = 0;
+        for (int i = 0; i < PARALLEL; i++) {
+            const struct lb_list_result *r = &lists[i].op.list;
+            size_t stays = 0;
+            assert_int_equal(lists[i].err, 0);
+            for (size_t k = 0; k < r->n; k++) {
+                stays += lb_slice_find_slice(r->entries[k].key, LB_S("stays")) >= 0;
+                if (k)
+                    assert_true(lb_slice_cmp(r->entries[k - 1].key, r->entries[k].key) < 0);
+            }
+            assert_int_equal(stays, 30);
+            lb_arena_fini(&lists[i].arena);
+        }
+    }
+}
+
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, fs_setup, fs_teardown)
     const struct CMUnitTest tests[] = {
@@ -485,6 +545,7 @@ int main(void) {
         T(test_info_and_meta),
         T(test_errors),
         T(test_small_cache),
+        T(test_parallel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
