@@ -138,8 +138,8 @@ struct lb_engine_op {
     struct lb_slice prefix;
     struct lb_slice delimiter; /* empty: none */
     struct lb_slice after; /* keys and common prefixes strictly after this; empty: from the start. A
-                            * common prefix that starts with or equals `after` when `after` itself
-                            * ends in the delimiter is not returned again */
+                            * common prefix is judged by itself, not by the keys in it: after "a/"
+                            * or "a/x", the group "a/" is not returned again */
     struct lb_slice after_id; /* uploads: with the same key, ids strictly after */
     size_t max;               /* entries wanted, 1..1000 */
     bool want_meta;
