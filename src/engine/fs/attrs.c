@@ -121,8 +121,8 @@ static bool xattr_unfit(int err) {
 static int store_sidecar(struct fs_engine *fs, struct lb_slice bucket, int fd, uint64_t ino,
                          struct lb_slice blob, bool sync) {
     char path[FS_PATH_MAX];
-    atomic_store(&fs->sidecars, true);
     fs_attrs_path(fs, bucket, ino, path);
+    atomic_store(&fs->sidecars, true);
     int err = fs_reserved_make(fs, bucket, "attrs");
     if (!err)
         err = fs_reserved_replace(fs, bucket, path, blob, sync);

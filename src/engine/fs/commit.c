@@ -51,6 +51,8 @@ static int sidecar_hold(struct fs_engine *fs, struct lb_slice bucket, int dir, c
     struct lb_vfs *v = fs->vfs;
     struct lb_vfs_stat st, side;
     char path[FS_PATH_MAX];
+    if (!atomic_load_explicit(&fs->sidecars, memory_order_relaxed))
+        return -1;
     if (v->ops->stat(v, dir, name, &st) < 0 || st.type != LB_VFS_FILE)
         return -1;
     fs_attrs_path(fs, bucket, st.ino, path);

@@ -12,6 +12,7 @@
 #define LB_ENGINE_FS_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -43,7 +44,8 @@ struct fs_engine {
     int lock;       /* descriptor of the lock file */
     bool journaled; /* fsync of a directory commits all earlier metadata operations (ext4 with a
                        journal, xfs); known, not assumed */
-    bool no_xattr;  /* the filesystem has no user xattrs: sidecars always */
+    atomic_bool sidecars; /* there may be sidecars: set by sweep and attrs.c, never cleared */
+    bool no_xattr;        /* the filesystem has no user xattrs: sidecars always */
     pthread_mutex_t key_locks[FS_LOCKS]; /* by hash of bucket and key: held around a commit's check
                                             and rename, a remove, a set_meta */
     pthread_rwlock_t bucket_lock; /* read: while something of a bucket is changed; write: while a

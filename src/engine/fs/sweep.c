@@ -139,6 +139,8 @@ static void sweep_sidecars(struct fs_engine *fs, struct lb_slice bucket) {
     lb_buf_init(&names, SIZE_MAX / 2);
     fs_reserved_path(fs, bucket, "attrs", path);
     int rc = names_of(fs, path, &names);
+    if (rc != 0 || names.len > 0)
+        atomic_store(&fs->sidecars, true);
     if (rc == 0 && names.len > 0) {
         rc = sidecars_read(fs, &names, &w);
         fs_bucket_path(fs, bucket, path);

@@ -5,12 +5,15 @@
  * small object takes two, and its bytes are hashed on the loop during the first. Writes of a large
  * one run in parallel, each at its own offset.
  *
- * With fs->journaled a durable write goes past the page cache (see durable.c). The file then gets
- * its size before its bytes: a write inside the size, into reserved blocks, runs beside others and
- * asynchronously, one that extends the file does neither. */
+ * With fs->journaled a durable write goes past the page cache (see durable.c). Of several, each
+ * must lie inside the file's size and in reserved blocks to run beside the others, so the file gets
+ * its size first. Tried and left: handing back a small object's buffer at once and doing everything
+ * in the commit's item: the copy costs more than the hand-over it saves. */
 #include <assert.h>
 
 #include "engine/fs/write_priv.h"
+
+#define RESERVE_MIN (256u << 10)
 
 static uint64_t round_up(uint64_t n) {
     return (n + FS_DIRECT_ALIGN - 1) / FS_DIRECT_ALIGN * FS_DIRECT_ALIGN;
@@ -134,10 +137,14 @@ int fs_tmp_open(struct fs_engine *fs, struct lb_slice bucket, const char *tmp, u
     return fd == -ENOENT ? LB_ERR_NO_SUCH_BUCKET : fd;
 }
 
-/* Reserves the room that was announced, so that a full disk is found out at the start. */
+/* Reserves the room that was announced: so the blocks of pieces that arrive out of order lie in
+ * order, and a full disk is found out at the start. One buffer through the page cache gains nothing
+ * by it. */
 static int reserve(struct fs_writer *w) {
     struct lb_vfs *v = w->fs->vfs;
     if (w->size_hint == LB_SIZE_UNKNOWN || w->size_hint == 0)
+        return 0;
+    if (!w->direct && w->size_hint < RESERVE_MIN)
         return 0;
     uint64_t size = w->direct ? round_up(w->size_hint) : w->size_hint;
     int rc = 0;
@@ -150,8 +157,8 @@ static int reserve(struct fs_writer *w) {
     return rc == -EOPNOTSUPP ? 0 : rc;
 }
 
-/* Opens the temporary, with w->lock held. */
-static int open_file(struct fs_writer *w, bool direct) {
+/* Opens the temporary, with w->lock held. first: bytes of the write that does it. */
+static int open_file(struct fs_writer *w, bool direct, size_t first) {
     unsigned flags = O_RDWR;
     int fd = -EINVAL;
     if (direct)
@@ -167,12 +174,13 @@ static int open_file(struct fs_writer *w, bool direct) {
         return fd;
     w->fd = fd;
     w->direct = direct;
-    return reserve(w);
+    /* One write of it all has nobody to run beside. */
+    return first == w->size_hint ? 0 : reserve(w);
 }
 
-static int ensure_open(struct fs_writer *w, bool direct) {
+static int ensure_open(struct fs_writer *w, bool direct, size_t first) {
     pthread_mutex_lock(&w->lock);
-    int rc = w->fd < 0 ? open_file(w, direct) : 0;
+    int rc = w->fd < 0 ? open_file(w, direct, first) : 0;
     pthread_mutex_unlock(&w->lock);
     return rc;
 }
@@ -193,7 +201,7 @@ int fs_write_all(struct lb_vfs *v, int fd, const char *ptr, size_t len, uint64_t
 static int write_work(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct fs_writer *w = op->state;
     struct lb_pool_buf *buf = op->piece.buf;
-    int rc = ensure_open(w, !w->relaxed && w->fs->journaled);
+    int rc = ensure_open(w, !w->relaxed && w->fs->journaled, buf->len);
     if (rc < 0)
         return fs_storage_err(rc);
     size_t len = buf->len;
@@ -225,7 +233,7 @@ void fs_write(struct lb_writer *lw, struct lb_engine_op *op, struct lb_pool_buf 
 
 static int append_open(struct fs_writer *w) {
     struct lb_vfs *v = w->fs->vfs;
-    int rc = ensure_open(w, false);
+    int rc = ensure_open(w, false, 0);
     if (rc < 0 || !w->direct)
         return rc;
     /* Bytes of any length may come now: on through the page cache. */
@@ -333,7 +341,7 @@ static int install_part(struct fs_writer *w) {
 static int64_t commit_work(struct lb_io_op *io) {
     struct fs_writer *w = LB_CONTAINER_OF(io, struct fs_writer, io);
     struct lb_vfs *v = w->fs->vfs;
-    int rc = fs_read_only(w->fs) ? LB_ERR_READ_ONLY : ensure_open(w, false);
+    int rc = fs_read_only(w->fs) ? LB_ERR_READ_ONLY : ensure_open(w, false, 0);
     if (rc == 0 && (w->padded || w->preset > w->w.size))
         rc = v->ops->truncate(v, w->fd, w->w.size);
     if (rc == 0)
