@@ -8,10 +8,10 @@
 #include <pthread.h>
 #include <signal.h>
 
-#define BATCH_MAX 8u
+#define BATCH_MAX 16u
 
 /* A loop that waits is not kept from a finished item longer than this plus one item. */
-#define WAKE_AFTER_NS 100000u
+#define WAKE_AFTER_NS 250000u
 
 struct lb_workers {
     pthread_mutex_t lock;
@@ -50,7 +50,9 @@ static void batch_run(struct lb_io_op **ops, unsigned n) {
             continue;
         since_ns = now_ns;
         for (; told <= i; told++) {
-            lb_io_wake(loops[told]);
+            /* A loop on this CPU runs as soon as it is woken: once for all that it has to fetch. */
+            if (atomic_load(&loops[told]->worked))
+                lb_io_wake(loops[told]);
             atomic_fetch_sub(&loops[told]->at_workers, 1);
         }
     }
