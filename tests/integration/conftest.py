@@ -80,9 +80,9 @@ def server(request):
 def client_for(server, **more):
     """A boto3 client that tries once and shows every error."""
     access, secret = server.credentials or ("unused", "unused")
-    settings = {"s3": {"addressing_style": "path"}, "retries": {"max_attempts": 1},
-                "connect_timeout": 10, "read_timeout": 60, "max_pool_connections": 64,
-                **more.pop("config", {})}
+    settings = {"s3": {"addressing_style": "path"}, "signature_version": "s3v4",
+                "retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 60,
+                "max_pool_connections": 64, **more.pop("config", {})}
     return boto3.client("s3", **{"endpoint_url": server.url, "region_name": "us-east-1",
                                  "aws_access_key_id": access, "aws_secret_access_key": secret,
                                  "config": botocore.config.Config(**settings), **more})

@@ -94,7 +94,9 @@ class Lobos:
             if found:
                 self.port = int(found[1])
                 return self
-        raise StartFailed(f"exit status {self.process.wait()}\n{self.log}")
+        status = self.wait()
+        self.process = None
+        raise StartFailed(f"exit status {status}\n{self.log}")
 
     def restart(self):
         self.stop()

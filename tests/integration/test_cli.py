@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -175,9 +176,10 @@ def test_buckets_at_start(make_server):
     assert names == ["one", "three", "two"]
 
 
-def test_a_bad_bucket_stops_the_start():
+def test_a_bad_bucket_stops_the_start(make_server):
+    server = make_server(start=False, environ={"LOBOS_BUCKETS": "Not_A_Bucket"})
     with pytest.raises(lobos.StartFailed, match="Not_A_Bucket"):
-        lobos.Lobos(environ={"LOBOS_BUCKETS": "Not_A_Bucket"}).start()
+        server.start()
 
 
 def test_short_c_is_the_configuration_without_a_directory(make_server):
@@ -303,7 +305,7 @@ def test_json_log(make_server):
     get(server, "/b%22%0A/k")
     server.wait_for_log('"path":')
     for line in server.log.splitlines():
-        entry = __import__("json").loads(line)
+        entry = json.loads(line)
         assert {"ts", "level", "msg"} <= set(entry)
 
 
