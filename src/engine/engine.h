@@ -137,9 +137,9 @@ struct lb_engine_op {
     /* list: in */
     struct lb_slice prefix;
     struct lb_slice delimiter; /* empty: none */
-    struct lb_slice after; /* keys and common prefixes strictly after this; empty: from the start. A
-                            * common prefix is judged by itself, not by the keys in it: after "a/"
-                            * or "a/x", the group "a/" is not returned again */
+    struct lb_slice after;    /* keys strictly after this; empty: from the start. A common prefix is
+                               * returned when it has such a key, but not when `after` ends in the
+                               * delimiter and begins with (or is) that common prefix */
     struct lb_slice after_id; /* uploads: with the same key, ids strictly after */
     size_t max;               /* entries wanted, 1..1000 */
     bool want_meta;

@@ -153,29 +153,38 @@ static int take(struct lister *l) {
     if (found <= 0)
         return found;
     struct lb_slice group = group_of(op, &n);
-    bool after = group.len == 0 || lb_slice_cmp(group, op->after) > 0;
-    if (after && op->list.n == op->max) {
+    if (op->list.n == op->max) {
         op->list.truncated = true;
         return 0;
     }
-    int err = 0;
-    if (after)
-        err = group.len ? add_group(l, group) : add_object(l, &n);
+    int err = group.len ? add_group(l, group) : add_object(l, &n);
     if (!err)
         err = group.len ? step_past(l, group) : step(l, &n);
     return err ? err : 1;
 }
 
+/* Moves both sources to the first key after op->after. */
+static int seek_after(struct lister *l) {
+    struct lb_engine_op *op = l->op;
+    if (lb_slice_cmp(op->after, op->prefix) < 0 || op->after.len == 0)
+        return hidden_seek(l, op->prefix, true);
+    if (op->delimiter.len && lb_slice_ends_with(op->after, op->delimiter) &&
+        lb_slice_starts_with(op->after, op->prefix)) {
+        const struct next n = {.key = op->after};
+        struct lb_slice group = group_of(op, &n);
+        if (group.len && group.len <= LB_KEY_MAX)
+            return step_past(l, group);
+    }
+    int err = fs_walk_seek(&l->walk, op->after, false);
+    return err ? err : hidden_seek(l, op->after, false);
+}
+
 static int list(struct lister *l) {
     struct lb_engine_op *op = l->op;
-    bool inclusive = lb_slice_cmp(op->after, op->prefix) < 0 || op->after.len == 0;
-    struct lb_slice from = inclusive ? op->prefix : op->after;
     int err = fs_walk_init(&l->walk, l->fs, op->bucket, op->prefix,
                            lb_slice_eq(op->delimiter, LB_S("/")), op->run.wall_ns);
-    if (!err && !inclusive)
-        err = fs_walk_seek(&l->walk, from, false);
     if (!err)
-        err = hidden_seek(l, from, inclusive);
+        err = seek_after(l);
     while (!err) {
         int more = take(l);
         if (more <= 0)

@@ -124,10 +124,9 @@ static size_t seek_in(struct fs_walk *w, struct lb_slice target, bool inclusive)
     f->at = fs_dir_seek(f->dir, rest);
     if (f->at == f->dir->n || !lb_slice_eq(fs_dir_name(f->dir, f->at), rest))
         return 0;
-    if (slash >= 0 && !w->shallow)
+    if (slash >= 0)
         return rest.len;
-    if (slash >= 0 || !inclusive)
-        f->at++;
+    f->at += !inclusive;
     return 0;
 }
 
@@ -165,7 +164,7 @@ int fs_walk_seek(struct fs_walk *w, struct lb_slice target, bool inclusive) {
  * 0 to look on, or -errno. */
 static int visit_dir(struct fs_walk *w) {
     int found;
-    if (w->shallow) {
+    if (w->shallow && w->depth == 1) {
         found =
             fs_any_object(w->fs, w->bucket, lb_slice(w->key, w->key_len), &top(w)->dir->st, false);
         if (found == 0)

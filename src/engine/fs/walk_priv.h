@@ -17,7 +17,7 @@ struct fs_walk {
     struct lb_slice bucket;
     struct lb_slice prefix;
     int64_t wall_ns;
-    bool shallow; /* directories beneath the prefix's own are answered as prefixes */
+    bool shallow; /* directories in the prefix's own are answered as prefixes */
     struct fs_walk_frame *frames;
     size_t depth;
     size_t cap;
@@ -31,8 +31,8 @@ struct fs_walk {
 int fs_walk_init(struct fs_walk *w, struct fs_engine *fs, struct lb_slice bucket,
                  struct lb_slice prefix, bool shallow, int64_t wall_ns);
 void fs_walk_fini(struct fs_walk *w);
-/* Moves to the first key after target (inclusive: or equal). With shallow, a prefix counts as a key
- * of its own: it must itself be after target. */
+/* Moves to the first key after target (inclusive: or equal). Even with shallow, a directory in
+ * whose midst target lies is entered: what it still holds is answered as keys. */
 int fs_walk_seek(struct fs_walk *w, struct lb_slice target, bool inclusive);
 /* The current key, moving on over what is none: 1 and ret_key (borrowed until the cursor moves),
  * ret_prefix when it is a directory that holds an object; 0 at the end; -errno. */

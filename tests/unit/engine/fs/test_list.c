@@ -63,7 +63,10 @@ static void expect(const struct oracle *o, const struct lb_engine_op *op, struct
             at = lb_slice_find_slice(lb_slice_from(e, op->prefix.len), op->delimiter);
         if (at >= 0)
             e = lb_slice_first(e, op->prefix.len + (size_t)at + op->delimiter.len);
-        if (op->after.len && lb_slice_cmp(e, op->after) <= 0)
+        if (op->after.len && lb_slice_cmp(o->keys[i], op->after) <= 0)
+            continue;
+        if (at >= 0 && lb_slice_ends_with(op->after, op->delimiter) &&
+            lb_slice_starts_with(op->after, e))
             continue;
         if (at >= 0 && ret->n && ret->prefix[ret->n - 1] &&
             lb_slice_eq(ret->entries[ret->n - 1], e))
@@ -232,6 +235,30 @@ static void test_after_everywhere(void **state) {
             op.prefix = lb_slice_first(o.keys[i], len / 2);
             check_list(e, &o, &op);
         }
+    }
+    oracle_fini(&o);
+}
+
+/* A client may continue from what is longer than any key. */
+static void test_after_longer_than_a_key(void **state) {
+    struct fs_env *e = *state;
+    struct oracle o = {0};
+    static char after[3 * LB_KEY_MAX];
+    foreign_mkdir(e, "b");
+    random_tree(e, &o, 3, 30);
+    memset(after, 'a', sizeof(after));
+    for (size_t every = 1; every <= 300; every += 59) {
+        struct lb_engine_op op = fs_op(e, "b", NULL);
+        for (size_t i = every; i < sizeof(after); i += every + 1)
+            after[i] = '/';
+        after[sizeof(after) - 1] = '/';
+        op.after = lb_slice(after, sizeof(after));
+        check_list(e, &o, &op);
+        op.delimiter = LB_S("/");
+        check_list(e, &o, &op);
+        op.delimiter = lb_slice(after + 1, sizeof(after) - 1);
+        check_list(e, &o, &op);
+        memset(after, 'a', sizeof(after));
     }
     oracle_fini(&o);
 }
@@ -535,6 +562,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(test_random_trees),
         T(test_after_everywhere),
+        T(test_after_longer_than_a_key),
         T(test_order_of_a_directory),
         T(test_foreign_changes_show_at_once),
         T(test_changes_between_pages),
