@@ -13,7 +13,9 @@ static struct lb_crc crcs[LB_HASH_KINDS] = {
     [LB_HASH_CRC64NVME] = {.poly = 0x9a6c9329ac4bc9b5, .width = 64},
 };
 static pthread_once_t crcs_once = PTHREAD_ONCE_INIT;
-static bool has_clmul;
+/* Folding by carry-less multiplication, where the CPU has it. */
+static void (*fold)(const struct lb_crc *crc, uint64_t state, const uint8_t *p, size_t n,
+                    uint8_t ret[16]);
 
 static uint64_t ones(const struct lb_crc *crc) {
     return UINT64_MAX >> (64 - crc->width);
@@ -77,7 +79,10 @@ static void derive_all(void) {
         crc->fold128[0] = fold_constant(crc, 128 + 64);
         crc->fold128[1] = fold_constant(crc, 128);
     }
-    has_clmul = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1"))
+        fold = lb_crc_fold_clmul;
+#endif
 }
 
 static const struct lb_crc *crc_of(enum lb_hash_kind kind) {
@@ -114,9 +119,9 @@ uint64_t lb_crc_update_table(enum lb_hash_kind kind, uint64_t state, const uint8
 uint64_t lb_crc_update(enum lb_hash_kind kind, uint64_t state, const uint8_t *p, size_t n) {
     const struct lb_crc *crc = crc_of(kind);
     size_t blocks = n / 16;
-    if (has_clmul && blocks >= LB_CRC_FOLD_MIN) {
+    if (fold && blocks >= LB_CRC_FOLD_MIN) {
         uint8_t block[16];
-        lb_crc_fold_clmul(crc, state, p, blocks, block);
+        fold(crc, state, p, blocks, block);
         state = by_table(crc, 0, block, sizeof(block));
         p += blocks * 16;
         n -= blocks * 16;

@@ -50,40 +50,45 @@ struct lb_hash_service {
     struct lb_md5_lane_state state;
 };
 
-static bool cpu_has(enum lb_md5_lanes lanes) {
-    switch (lanes) {
-    case LB_MD5_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl");
-    case LB_MD5_AVX2:
-        return __builtin_cpu_supports("avx2");
-    default:
-        return true;
-    }
+/* The kernel for a kind of lanes, or NULL when this CPU has none. */
+static lb_md5_kernel kernel_of(enum lb_md5_lanes lanes) {
+#if defined(__x86_64__)
+    if (lanes == LB_MD5_AVX512 && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return lb_md5_blocks_avx512;
+    if (lanes == LB_MD5_AVX2 && __builtin_cpu_supports("avx2"))
+        return lb_md5_blocks_avx2;
+#endif
+    return NULL;
+}
+
+static enum lb_md5_lanes best_lanes(void) {
+    return kernel_of(LB_MD5_AVX512) ? LB_MD5_AVX512
+           : kernel_of(LB_MD5_AVX2) ? LB_MD5_AVX2
+                                    : LB_MD5_SCALAR;
 }
 
 struct lb_hash_service *lb_hash_service_new(enum lb_md5_lanes lanes) {
+    static const struct {
+        unsigned width;
+        const char *name;
+    } kinds[] = {
+        [LB_MD5_SCALAR] = {1, "scalar"},
+        [LB_MD5_AVX2] = {8, "avx2 x8"},
+        [LB_MD5_AVX512] = {16, "avx512 x16"},
+    };
     if (lanes == LB_MD5_AUTO)
-        lanes = cpu_has(LB_MD5_AVX512) ? LB_MD5_AVX512
-                : cpu_has(LB_MD5_AVX2) ? LB_MD5_AVX2
-                                       : LB_MD5_SCALAR;
-    if (!cpu_has(lanes))
+        lanes = best_lanes();
+    lb_md5_kernel kernel = kernel_of(lanes);
+    if (!kernel && lanes != LB_MD5_SCALAR)
         return NULL;
     struct lb_hash_service *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
     lb_list_init(&s->ready);
-    s->width = 1;
-    s->name = "scalar";
-    if (lanes == LB_MD5_AVX512) {
-        s->kernel = lb_md5_blocks_avx512;
-        s->width = 16;
-        s->name = "avx512 x16";
-    } else if (lanes == LB_MD5_AVX2) {
-        s->kernel = lb_md5_blocks_avx2;
-        s->width = 8;
-        s->name = "avx2 x8";
-    }
+    s->kernel = kernel;
+    s->width = kinds[lanes].width;
+    s->name = kinds[lanes].name;
     return s;
 }
 
