@@ -177,6 +177,7 @@ static int open_engine(struct lb_server *s) {
         .fs = {.dir = c->fs_directory,
                .single_bucket = c->fs_single_bucket[0] ? c->fs_single_bucket : NULL,
                .list_cache_max = list_cache(c),
+               .list_age_max_s = c->fs_index_refresh_sec,
                .open_files_max = (unsigned)c->fs_open_files,
                .upload_age_max_s = c->fs_upload_expiry_days * 86400},
     };

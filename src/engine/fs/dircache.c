@@ -5,7 +5,8 @@
  *    before it was read, and every symlink in it still leads to the same type.
  * 2. Contents read within FS_RACY_NS of the directory's last change are used once and not kept.
  * 3. The lock is held for look-ups alone, never across a system call.
- * 4. What is kept has at most bytes_max bytes together; what is larger is used once. */
+ * 4. Contents older than list_age_max_s, if it is set, are read again.
+ * 5. What is kept has at most bytes_max bytes together; what is larger is used once. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -259,12 +260,18 @@ static bool links_hold(struct fs_engine *fs, const struct fs_dir *dir) {
     return true;
 }
 
+/* Was it read too long ago? */
+static bool is_old(const struct fs_engine *fs, const struct fs_dir *dir, int64_t wall_ns) {
+    uint64_t age_max_s = fs->conf.list_age_max_s;
+    return age_max_s && wall_ns - dir->read_ns >= (int64_t)(age_max_s * 1000000000);
+}
+
 static struct fs_dir *get_kept(struct fs_engine *fs, struct lb_slice path,
-                               const struct lb_vfs_stat *st) {
+                               const struct lb_vfs_stat *st, int64_t wall_ns) {
     struct fs_dirs *d = fs->dirs;
     pthread_mutex_lock(&d->lock);
     struct fs_dir *dir = find(d, path);
-    if (dir && !same_dir(&dir->st, st)) {
+    if (dir && (!same_dir(&dir->st, st) || is_old(fs, dir, wall_ns))) {
         take_out(d, dir);
         dir = NULL;
     }
@@ -304,11 +311,12 @@ int fs_dirs_get(struct fs_engine *fs, const char *path, int fd, bool top, int64_
     int err = fs->vfs->ops->fstat(fs->vfs, fd, &st);
     if (err)
         return err;
-    struct fs_dir *dir = get_kept(fs, lb_slice_cstr(path), &st);
+    struct fs_dir *dir = get_kept(fs, lb_slice_cstr(path), &st, wall_ns);
     if (!dir) {
         err = build(fs, path, fd, top, &dir);
         if (err)
             return err;
+        dir->read_ns = wall_ns;
         int64_t changed = dir->st.mtime_ns > dir->st.ctime_ns ? dir->st.mtime_ns : dir->st.ctime_ns;
         dir->keep = dir->keep && wall_ns - changed >= FS_RACY_NS;
         keep(fs->dirs, dir);

@@ -14,6 +14,7 @@ struct fs_dir {
     bool in_map;        /* (lock) */
     bool keep;          /* may be used again */
     struct lb_vfs_stat st;
+    int64_t read_ns; /* time of day before it was read */
     size_t bytes;
     uint32_t n;
     uint32_t *offs; /* ascending by name */

@@ -10,7 +10,9 @@ struct lb_fs_conf {
     const char *single_bucket; /* NULL: folders of dir are the buckets; else dir itself is the
                                   bucket of this name */
     size_t list_cache_max;     /* bytes of cached directory contents, all loops together */
-    unsigned open_files_max;   /* descriptors cached per loop */
+    uint64_t list_age_max_s; /* cached directories are read again after so long; 0: only when their
+                                time stamps change */
+    unsigned open_files_max; /* descriptors cached per loop */
     uint64_t upload_age_max_s; /* uploads untouched for longer are removed at start; 0: never */
 };
 

@@ -64,7 +64,10 @@ static inline int fs_run(struct fs_env *e, fs_method method, struct lb_engine_op
 }
 
 static inline void fs_env_open(struct fs_env *e, const char *single_bucket) {
-    struct lb_fs_conf conf = {.dir = e->dir, .single_bucket = single_bucket, .open_files_max = 64};
+    struct lb_fs_conf conf = {.dir = e->dir,
+                              .single_bucket = single_bucket,
+                              .list_cache_max = 1u << 20,
+                              .open_files_max = 64};
     assert_int_equal(lb_fs_open(&conf, lb_vfs_posix(), &e->engine), 0);
     assert_int_equal(e->engine->ops->attach(e->engine, e->io, e->pool, &e->port), 0);
 }

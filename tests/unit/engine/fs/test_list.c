@@ -497,6 +497,43 @@ static void test_small_cache(void **state) {
     oracle_fini(&o);
 }
 
+/* ---- a file system whose directories' time stamps stand still ---- */
+
+static struct lb_vfs_ops frozen_ops;
+static struct lb_vfs frozen = {&frozen_ops};
+
+static int frozen_fstat(struct lb_vfs *v, int fd, struct lb_vfs_stat *ret) {
+    int err = lb_vfs_posix()->ops->fstat(v, fd, ret);
+    if (err == 0 && ret->type == LB_VFS_DIR)
+        ret->mtime_ns = ret->ctime_ns = 1;
+    return err;
+}
+
+static size_t count_keys(struct fs_env *e) {
+    struct lb_engine_op op = fs_op(e, "b", "");
+    assert_int_equal(fs_run(e, fs_list, &op), 0);
+    return op.list.n;
+}
+
+static void test_old_contents_are_read_again(void **state) {
+    struct fs_env *e = *state;
+    fs_env_close(e);
+    frozen_ops = *lb_vfs_posix()->ops;
+    frozen_ops.fstat = frozen_fstat;
+    struct lb_fs_conf conf = {
+        .dir = e->dir, .list_cache_max = 1u << 20, .list_age_max_s = 1, .open_files_max = 4};
+    assert_int_equal(lb_fs_open(&conf, &frozen, &e->engine), 0);
+    assert_int_equal(e->engine->ops->attach(e->engine, e->io, e->pool, &e->port), 0);
+    foreign_mkdir(e, "b");
+    foreign_write(e, "b/one", "x");
+    assert_int_equal(count_keys(e), 1);
+    foreign_write(e, "b/two", "x");
+    assert_int_equal(count_keys(e), 1); /* cached: nothing says that it has changed */
+    usleep(1100000);
+    assert_int_equal(lb_io_turn(e->io, 0), 0);
+    assert_int_equal(count_keys(e), 2);
+}
+
 /* ---- many at once ---- */
 
 #define PARALLEL 12
@@ -573,6 +610,7 @@ int main(void) {
         T(test_info_and_meta),
         T(test_errors),
         T(test_small_cache),
+        T(test_old_contents_are_read_again),
         T(test_parallel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
