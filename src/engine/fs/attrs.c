@@ -147,6 +147,9 @@ int fs_attrs_store(struct fs_engine *fs, struct lb_slice bucket, int fd,
     if (!fs->no_xattr && blob.len <= XATTR_MAX) {
         bool had_sidecar = v->ops->getxattr(v, fd, FS_XATTR, NULL, 0) == 0;
         err = v->ops->setxattr(v, fd, FS_XATTR, blob.ptr, blob.len);
+        /* Without a journal to keep the order, the xattr must last before the sidecar goes. */
+        if (!err && had_sidecar && !fs->journaled)
+            err = v->ops->fsync(v, fd, false);
         if (!err && had_sidecar)
             fs_attrs_drop(fs, bucket, st->ino);
     }

@@ -61,7 +61,8 @@ static int sidecar_hold(struct fs_engine *fs, struct lb_slice bucket, int dir, c
     int fd = v->ops->open(v, dir, name, O_PATH, 0);
     if (fd < 0)
         return -1;
-    if (v->ops->fstat(v, fd, &st) < 0) {
+    /* Under a second name, another program's link, the file stays. */
+    if (v->ops->fstat(v, fd, &st) < 0 || st.nlink > 1) {
         v->ops->close(v, fd);
         return -1;
     }
@@ -69,11 +70,30 @@ static int sidecar_hold(struct fs_engine *fs, struct lb_slice bucket, int dir, c
     return fd;
 }
 
+/* Makes last what was done to name in dir. */
+static int entry_sync(struct fs_engine *fs, int dir, const char *name) {
+    struct lb_vfs *v = fs->vfs;
+    char path[FS_PATH_MAX];
+    const char *slash = strrchr(name, '/');
+    snprintf(path, sizeof(path), "%.*s", slash ? (int)(slash - name) : 1, slash ? name : ".");
+    int fd = v->ops->open(v, dir, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
+    int rc = fs_file_sync(fs, fd);
+    v->ops->close(v, fd);
+    return rc;
+}
+
+/* After the file held has lost its name (rc 0). Its sidecar goes only when that can't be undone by
+ * a power loss: else the file would be back without it. A journal keeps that order by itself. What
+ * stays behind is swept. */
 static void sidecar_release(struct fs_engine *fs, struct lb_slice bucket, int fd, uint64_t ino,
-                            bool gone) {
+                            int rc, int dir, const char *name) {
     if (fd < 0)
         return;
-    if (gone)
+    if (rc == 0 && !fs->journaled && dir >= 0)
+        rc = entry_sync(fs, dir, name);
+    if (rc == 0)
         fs_attrs_drop(fs, bucket, ino);
     fs->vfs->ops->close(fs->vfs, fd);
 }
@@ -83,15 +103,16 @@ int fs_rename_over(struct fs_engine *fs, struct lb_slice bucket, const char *tmp
     uint64_t ino = 0;
     int held = sidecar_hold(fs, bucket, dir, name, &ino);
     int rc = fs->vfs->ops->rename(fs->vfs, fs->root, tmp, dir, name, 0);
-    sidecar_release(fs, bucket, held, ino, rc == 0);
+    sidecar_release(fs, bucket, held, ino, rc, dir, name);
     return rc;
 }
 
-int fs_unlink_with(struct fs_engine *fs, struct lb_slice bucket, int dir, const char *name) {
+int fs_unlink_with(struct fs_engine *fs, struct lb_slice bucket, int dir, const char *name,
+                   bool last) {
     uint64_t ino = 0;
     int held = sidecar_hold(fs, bucket, dir, name, &ino);
     int rc = fs->vfs->ops->unlink(fs->vfs, dir, name);
-    sidecar_release(fs, bucket, held, ino, rc == 0);
+    sidecar_release(fs, bucket, held, ino, rc, last ? dir : -1, name);
     return rc;
 }
 
@@ -100,7 +121,7 @@ int fs_unlink_form(struct fs_engine *fs, struct lb_slice bucket, char *path) {
     int dir;
     int rc = fs_dir_open(fs, bucket, path, false, &dir, &name);
     if (rc == 0) {
-        rc = fs_unlink_with(fs, bucket, dir, name);
+        rc = fs_unlink_with(fs, bucket, dir, name, true);
         fs_dir_close(fs, dir);
     }
     if (rc == -ENOENT || rc == -ENOTDIR || rc == -EISDIR)

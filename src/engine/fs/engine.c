@@ -1,6 +1,8 @@
 /* The filesystem engine as a whole: opening a directory for it, and its ports. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -132,6 +134,25 @@ static int make_dir(struct fs_engine *fs, int dir, const char *path) {
     return err == -EEXIST ? 0 : err;
 }
 
+/* The name of the data root must last, or all that is in it is lost with it. Where the directory
+ * above may not be read there is nothing to be done. */
+static int sync_above(struct fs_engine *fs) {
+    struct lb_vfs *v = fs->vfs;
+    char path[PATH_MAX];
+    size_t len = strlen(fs->conf.dir);
+    while (len > 0 && fs->conf.dir[len - 1] == '/')
+        len--;
+    while (len > 0 && fs->conf.dir[len - 1] != '/')
+        len--;
+    snprintf(path, sizeof(path), "%.*s", len ? (int)len : 1, len ? fs->conf.dir : ".");
+    int fd = v->ops->open(v, -1, path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd == -EACCES || fd == -EPERM ? 0 : fd;
+    int err = v->ops->fsync(v, fd, false);
+    v->ops->close(v, fd);
+    return err;
+}
+
 /* Opens the root and takes the lock in it. */
 static int open_root(struct fs_engine *fs) {
     struct lb_vfs *v = fs->vfs;
@@ -139,7 +160,9 @@ static int open_root(struct fs_engine *fs) {
     fs->root = v->ops->open(v, -1, fs->conf.dir, O_RDONLY | O_DIRECTORY, 0);
     if (fs->root < 0)
         return err ? err : fs->root;
-    err = make_dir(fs, fs->root, FS_RESERVED);
+    err = sync_above(fs);
+    if (!err)
+        err = make_dir(fs, fs->root, FS_RESERVED);
     if (!err)
         err = make_dir(fs, fs->root, FS_TRASH);
     if (err)

@@ -314,7 +314,7 @@ int fs_upload_clear(struct fs_engine *fs, struct lb_slice bucket, const char *id
         return dir;
     int rc = v->ops->readdir(v, dir, clear_seen, &c);
     for (size_t i = 0; i < c.n && rc >= 0; i++) {
-        int gone = fs_unlink_with(fs, bucket, dir, c.names[i]);
+        int gone = fs_unlink_with(fs, bucket, dir, c.names[i], false);
         if (gone < 0 && gone != -ENOENT)
             rc = gone;
     }

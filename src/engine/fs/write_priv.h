@@ -125,8 +125,10 @@ int fs_rename_over(struct fs_engine *fs, struct lb_slice bucket, const char *tmp
 int fs_precond_decide(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
                       const struct lb_precond *pre);
 
-/* Worker. Unlinks name in dir, with its sidecar. */
-int fs_unlink_with(struct fs_engine *fs, struct lb_slice bucket, int dir, const char *name);
+/* Worker. Unlinks name in dir, with its sidecar. last: until both are gone, a power loss must bring
+ * back both or none. */
+int fs_unlink_with(struct fs_engine *fs, struct lb_slice bucket, int dir, const char *name,
+                   bool last);
 
 /* Worker, with the key's lock held. Unlinks the plain or the hidden file of a key with its sidecar.
  * Returns 1, 0 when there is none, or -errno. */
