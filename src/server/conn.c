@@ -146,15 +146,21 @@ static void error_sent(struct lb_exchange *x, int err) {
 static void refuse(struct conn *c, int err) {
     const struct lb_err_info *info = lb_err_info(err);
     struct lb_slice document;
+    uint8_t random[8];
+    char id[2 * sizeof(random) + 1];
     begin_exchange(c);
+    lb_io_random(c->cs->io, random, sizeof(random));
+    lb_hex_encode(random, sizeof(random), id);
     c->x.status = info->status;
     c->x.err = err;
     c->x.close = true;
     lb_http_header_add(&c->x.headers, LB_S("Content-Type"), LB_S("application/xml"));
+    lb_http_header_add(&c->x.headers, LB_S("x-amz-request-id"), lb_slice_cstr(id));
     if (lb_arena_printf(&c->arena, &document,
                         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                        "<Error><Code>%s</Code><Message>%s</Message></Error>",
-                        info->s3_code, info->text) < 0)
+                        "<Error><Code>%s</Code><Message>%s</Message><RequestId>%s</RequestId>"
+                        "</Error>",
+                        info->s3_code, info->text, id) < 0)
         document = lb_slice("", 0);
     conn_send_head(&c->x, document.len);
     if (c->no_body)
