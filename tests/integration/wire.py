@@ -100,7 +100,7 @@ class Wire:
 
 def request(method, target, body=None, host="127.0.0.1", version="1.1", **headers):
     """The bytes of a request. Underscores in names of headers stand for hyphens."""
-    fields = {"Host": host, **{k.replace("_", "-"): v for k, v in headers.items()}}
+    fields = {"host": host, **{k.replace("_", "-"): v for k, v in headers.items()}}
     if body is not None and "Transfer-Encoding" not in fields and "Content-Length" not in fields:
         fields["Content-Length"] = str(len(body))
     lines = "".join(f"{k}: {v}\r\n" for k, v in fields.items() if v is not None)
