@@ -106,11 +106,12 @@ static struct fs_known *known_slot(struct lb_engine_port *p, struct lb_slice buc
     return &port->known[lb_hash_bytes(bucket) % FS_KNOWN];
 }
 
-static void known_set(struct lb_engine_port *p, struct lb_slice bucket, bool there) {
-    struct fs_known *k = known_slot(p, bucket);
+static void look_again(struct lb_engine_port *p, struct lb_slice bucket, struct fs_known *k) {
+    struct fs_engine *fs = fs_of(p);
     assert(bucket.len <= sizeof(k->name));
     k->at_ns = lb_io_now_ns(p->io);
-    k->there = there;
+    k->epoch = atomic_load(&fs->bucket_epoch);
+    k->there = fs_bucket_check(fs, bucket) == 0;
     k->len = (uint8_t)bucket.len;
     memcpy(k->name, bucket.ptr, bucket.len);
 }
@@ -125,8 +126,9 @@ bool fs_bucket_known(struct lb_engine_port *p, struct lb_slice bucket) {
         return true;
     struct fs_known *k = known_slot(p, bucket);
     if (k->at_ns == 0 || lb_io_now_ns(p->io) - k->at_ns >= KNOWN_NS ||
+        k->epoch != atomic_load_explicit(&fs->bucket_epoch, memory_order_relaxed) ||
         !lb_slice_eq(lb_slice(k->name, k->len), bucket))
-        known_set(p, bucket, fs_bucket_check(fs, bucket) == 0);
+        look_again(p, bucket, k);
     return k->there;
 }
 
@@ -165,17 +167,12 @@ static int create_work(struct lb_engine_port *p, struct lb_engine_op *op) {
     pthread_rwlock_rdlock(&fs->bucket_lock);
     int err = create_locked(fs, op);
     pthread_rwlock_unlock(&fs->bucket_lock);
-    return err;
-}
-
-static int created(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
-    if (!err)
-        known_set(p, op->bucket, true);
+    atomic_fetch_add(&fs->bucket_epoch, 1);
     return err;
 }
 
 void fs_bucket_create(struct lb_engine_port *p, struct lb_engine_op *op) {
-    fs_work_then(p, op, create_work, created);
+    fs_work(p, op, create_work);
 }
 
 /* Empty for a client, and nothing is lost that a client cannot see: files whose names are no keys
@@ -219,20 +216,15 @@ static int delete_work(struct lb_engine_port *p, struct lb_engine_op *op) {
     pthread_rwlock_wrlock(&fs->bucket_lock);
     int err = delete_locked(fs, op->bucket, trash);
     pthread_rwlock_unlock(&fs->bucket_lock);
+    atomic_fetch_add(&fs->bucket_epoch, 1);
     if (!err && fs_tree_remove(fs, trash) != 0)
         lb_warn("a deleted bucket could not be removed; the next start tries again",
                 LB_LOG_S("bucket", op->bucket));
     return err;
 }
 
-static int deleted(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
-    if (!err)
-        known_set(p, op->bucket, false);
-    return err;
-}
-
 void fs_bucket_delete(struct lb_engine_port *p, struct lb_engine_op *op) {
-    fs_work_then(p, op, delete_work, deleted);
+    fs_work(p, op, delete_work);
 }
 
 static int head_work(struct lb_engine_port *p, struct lb_engine_op *op) {

@@ -33,7 +33,7 @@ int fs_precond_decide(struct fs_engine *fs, struct lb_slice bucket, struct lb_sl
     if (!fs_precond_any(pre))
         return 0;
     lb_buf_init(&blob, FS_ATTRS_MAX);
-    int rc = fs_find(fs, bucket, key, 0, &blob, &found);
+    int rc = fs_find(fs, bucket, key, &blob, &found);
     if (rc == 0) {
         rc = fs_precond_check(pre, &found.info);
         fs->vfs->ops->close(fs->vfs, found.fd);

@@ -50,6 +50,8 @@ struct fs_engine {
                                             and rename, a remove, a set_meta */
     pthread_rwlock_t bucket_lock; /* read: while something of a bucket is changed; write: while a
                                      bucket is deleted */
+    atomic_uint bucket_epoch;     /* counts the buckets created and deleted: what a port knows of
+                                     them is stale when it has changed */
     struct fs_hidden *hidden;
     struct fs_dirs *dirs;
     struct fs_durable *durable;
@@ -58,6 +60,7 @@ struct fs_engine {
 /* What a port last saw of a bucket's name. */
 struct fs_known {
     uint64_t at_ns; /* monotonic; 0: never */
+    unsigned epoch; /* the engine's bucket_epoch then */
     bool there;
     uint8_t len;
     char name[255];
@@ -186,11 +189,18 @@ struct fs_found {
     bool has_attrs;
     struct lb_object_info info;
 };
-/* Finds a key's object (plain path first, then hidden). flags: LB_VFS_CACHED from a loop (then
- * -EAGAIN when it would block), 0 on a worker. Returns 0; NO_SUCH_KEY; NO_SUCH_BUCKET; CORRUPT;
- * -errno. Directories, sockets and symlinks that lead outside are NO_SUCH_KEY. */
-int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, unsigned flags,
-            struct lb_buf *blob, struct fs_found *ret);
+/* Worker. Finds a key's object (plain path first, then hidden). Returns 0; NO_SUCH_KEY;
+ * NO_SUCH_BUCKET; CORRUPT; -errno. Directories, sockets and symlinks that lead outside are
+ * NO_SUCH_KEY. */
+int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, struct lb_buf *blob,
+            struct fs_found *ret);
+NO_SUCH_KEY;
+NO_SUCH_BUCKET;
+CORRUPT;
+*-errno.Directories,
+    sockets and symlinks that lead outside are NO_SUCH_KEY.* /
+        int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+                    unsigned flags, struct lb_buf *blob, struct fs_found *ret);
 /* Fills the rest of f from the open f->fd, flags and blob as for fs_find. Returns 0; -ENOENT when
  * that is no regular file; CORRUPT, with f->st filled; -errno. */
 int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,

@@ -25,7 +25,7 @@ static bool means_absent(int err) {
 
 /* The stat does not block a loop: with LB_VFS_CACHED the name was resolved just before, on the way
  * to the key. Only a symlink needs to be followed, beneath the root. */
-static int check_bucket(struct fs_engine *fs, struct lb_slice bucket, unsigned flags) {
+int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket) {
     char path[FS_PATH_MAX];
     struct lb_vfs_stat st;
     if (!fs_bucket_name_ok(fs, bucket))
@@ -38,15 +38,11 @@ static int check_bucket(struct fs_engine *fs, struct lb_slice bucket, unsigned f
         return 0;
     if (err || st.type != LB_VFS_SYMLINK)
         return !err || means_absent(err) ? LB_ERR_NO_SUCH_BUCKET : err;
-    int fd = fs->vfs->ops->open(fs->vfs, fs->root, path, O_PATH | O_DIRECTORY | flags, 0);
+    int fd = fs->vfs->ops->open(fs->vfs, fs->root, path, O_PATH | O_DIRECTORY, 0);
     if (fd < 0)
         return means_absent(fd) ? LB_ERR_NO_SUCH_BUCKET : fd;
     fs->vfs->ops->close(fs->vfs, fd);
     return 0;
-}
-
-int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket) {
-    return check_bucket(fs, bucket, 0);
 }
 
 int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,
@@ -105,8 +101,10 @@ static int find_hidden(struct fs_engine *fs, struct lb_slice bucket, struct lb_s
     return 0;
 }
 
-int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, unsigned flags,
-            struct lb_buf *blob, struct fs_found *ret) {
+/* As fs_find, but -ENOENT whether the key or its bucket is not there. flags: LB_VFS_CACHED from a
+ * loop (then -EAGAIN when it would block), 0 on a worker. */
+static int find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, unsigned flags,
+                struct lb_buf *blob, struct fs_found *ret) {
     char path[FS_PATH_MAX];
     int err = -ENOENT;
     if (!fs_bucket_name_ok(fs, bucket))
@@ -117,13 +115,18 @@ int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, u
     }
     if (err == -ENOENT)
         err = find_hidden(fs, bucket, key, flags, blob, ret);
-    if (err == -ENOENT) {
-        err = check_bucket(fs, bucket, flags);
-        return err ? err : LB_ERR_NO_SUCH_KEY;
-    }
     if (err == LB_ERR_CORRUPT)
         lb_error("an object is damaged", LB_LOG_S("bucket", bucket), LB_LOG_S("key", key));
     return err;
+}
+
+int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, struct lb_buf *blob,
+            struct fs_found *ret) {
+    int err = find(fs, bucket, key, 0, blob, ret);
+    if (err != -ENOENT)
+        return err;
+    err = fs_bucket_check(fs, bucket);
+    return err ? err : LB_ERR_NO_SUCH_KEY;
 }
 
 static int64_t floor_s(int64_t ns) {
@@ -159,7 +162,7 @@ static int find_work(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct fs_found found;
     struct lb_buf blob;
     lb_buf_init(&blob, FS_ATTRS_MAX);
-    int err = fs_find(fs, op->bucket, op->key, 0, &blob, &found);
+    int err = fs_find(fs, op->bucket, op->key, &blob, &found);
     if (!err) {
         op->state = fs_entry_new(fs, op->bucket, op->key, &found, op->run.wall_ns);
         err = op->state ? 0 : -ENOMEM;
@@ -175,7 +178,9 @@ static int find_inline(struct lb_engine_port *p, struct lb_engine_op *op, struct
     struct fs_found found;
     struct fs_entry *e = fs_cache_get(c, op->bucket, op->key);
     if (!e) {
-        int err = fs_find(fs, op->bucket, op->key, LB_VFS_CACHED, &c->blob, &found);
+        int err = find(fs, op->bucket, op->key, LB_VFS_CACHED, &c->blob, &found);
+        if (err == -ENOENT)
+            err = fs_bucket_known(p, op->bucket) ? LB_ERR_NO_SUCH_KEY : LB_ERR_NO_SUCH_BUCKET;
         if (err)
             return err;
         e = fs_entry_new(fs, op->bucket, op->key, &found, lb_io_wall_ns(p->io));

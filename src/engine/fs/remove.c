@@ -8,7 +8,7 @@ static int decide(struct fs_engine *fs, const struct lb_engine_op *op) {
     struct fs_found found;
     struct lb_buf blob;
     lb_buf_init(&blob, FS_ATTRS_MAX);
-    int rc = fs_find(fs, op->bucket, op->key, 0, &blob, &found);
+    int rc = fs_find(fs, op->bucket, op->key, &blob, &found);
     if (rc == 0) {
         rc = fs_precond_check(&op->precond, &found.info);
         fs->vfs->ops->close(fs->vfs, found.fd);
@@ -89,7 +89,7 @@ static int set_meta_work(struct lb_engine_port *p, struct lb_engine_op *op, stru
     lb_buf_init(&blob, FS_ATTRS_MAX);
     pthread_rwlock_rdlock(&fs->bucket_lock);
     pthread_mutex_lock(lock);
-    int rc = fs_find(fs, op->bucket, op->key, 0, &blob, &found);
+    int rc = fs_find(fs, op->bucket, op->key, &blob, &found);
     if (rc == 0) {
         rc = set_meta_found(fs, op, &found);
         t->any = rc == 0;
