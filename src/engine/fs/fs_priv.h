@@ -194,13 +194,6 @@ struct fs_found {
  * NO_SUCH_KEY. */
 int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, struct lb_buf *blob,
             struct fs_found *ret);
-NO_SUCH_KEY;
-NO_SUCH_BUCKET;
-CORRUPT;
-*-errno.Directories,
-    sockets and symlinks that lead outside are NO_SUCH_KEY.* /
-        int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
-                    unsigned flags, struct lb_buf *blob, struct fs_found *ret);
 /* Fills the rest of f from the open f->fd, flags and blob as for fs_find. Returns 0; -ENOENT when
  * that is no regular file; CORRUPT, with f->st filled; -errno. */
 int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,

@@ -23,8 +23,7 @@ static bool means_absent(int err) {
     }
 }
 
-/* The stat does not block a loop: with LB_VFS_CACHED the name was resolved just before, on the way
- * to the key. Only a symlink needs to be followed, beneath the root. */
+/* One stat answers for nearly every bucket; only a symlink is followed, beneath the root. */
 int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket) {
     char path[FS_PATH_MAX];
     struct lb_vfs_stat st;
