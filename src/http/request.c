@@ -250,7 +250,7 @@ static int check_head(struct parser *p) {
         r->host = p->host;
     r->keep_alive =
         !(p->seen & SEEN_CLOSE) && (r->minor_version == 1 || (p->seen & SEEN_KEEP_ALIVE));
-    if (!r->chunked && (r->content_length == 0 || r->content_length == LB_HTTP_LENGTH_NONE))
+    if (!r->chunked && r->content_length == LB_HTTP_LENGTH_NONE)
         r->expect_continue = false;
     return STEP_OK;
 }
