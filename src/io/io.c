@@ -294,6 +294,11 @@ void lb_io_send(struct lb_io *io, struct lb_io_op *op, int fd, const void *buf, 
     io->ops->submit(io, op);
 }
 
+uint64_t lb_io_sent(const struct lb_io_op *op) {
+    bool sending = op->kind == LB_IO_SEND || op->kind == LB_IO_SENDFILE;
+    return sending && op->res > 0 ? (uint64_t)op->res : 0;
+}
+
 void lb_io_sendfile(struct lb_io *io, struct lb_io_op *op, int fd, int file_fd, uint64_t off,
                     size_t len) {
     op_begin(io, op, LB_IO_SENDFILE, fd);

@@ -141,6 +141,9 @@ void lb_io_recv(struct lb_io *io, struct lb_io_op *op, int fd, void *buf, size_t
 void lb_io_send(struct lb_io *io, struct lb_io_op *op, int fd, const void *buf, size_t len,
                 bool more);
 
+/* Bytes that a send or sendfile in flight has handed to the kernel so far. */
+uint64_t lb_io_sent(const struct lb_io_op *op);
+
 /* Sends all of [off, off + len) of file_fd to the socket in as large calls as the kernel takes.
  * Completes with len; with fewer bytes when the file ends early; or with -errno. The range should
  * be resident (vfs->resident). */

@@ -15,11 +15,19 @@
 #define ARENA_MAX (16u << 20) /* a CompleteMultipartUpload of 10,000 parts, parsed */
 #define HEADERS_MAX (64u << 10)
 #define NS_PER_S 1000000000ull
+#define SURPLUS_MAX 256u /* connections beyond the limit that live to be told */
 
 static void next_request(struct conn *c);
 
+void conn_expect_within(struct conn *c, unsigned timeout_s) {
+    unsigned s = timeout_s < c->cs->idle_timeout_s ? timeout_s : c->cs->idle_timeout_s;
+    c->deadline_ns = lb_io_now_ns(c->cs->io) + s * NS_PER_S;
+    if (c->timer.at_ns > c->deadline_ns)
+        lb_io_timer_start(c->cs->io, &c->timer, s * NS_PER_S);
+}
+
 void conn_touch(struct conn *c) {
-    c->deadline_ns = lb_io_now_ns(c->cs->io) + c->cs->idle_timeout_s * NS_PER_S;
+    conn_expect_within(c, c->cs->idle_timeout_s);
 }
 
 static void conn_free(struct conn *c) {
@@ -41,39 +49,60 @@ static void conn_free(struct conn *c) {
 
 static void lingered(struct lb_stream *s, int64_t res) {
     struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
-    if (res <= 0 || c->broken)
+    if (res <= 0 || c->broken) {
         conn_free(c);
-    else
-        lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
+        return;
+    }
+    conn_expect_within(c, CONN_LINGER_S);
+    if (c->deadline_ns > c->linger_end_ns)
+        c->deadline_ns = c->linger_end_ns;
+    lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
 }
 
-/* Ends the connection so that the client gets the response: closing a socket with unread bytes
- * would reset it. */
+/* Ends the connection so that the client gets the response: closing a socket with unread bytes, or
+ * to which more come, resets it, and the client may lose what it has not read yet (RFC 9112, 9.6).
+ * A client that announced its end sends nothing more. */
 static void leave(struct conn *c) {
-    if (c->broken || (c->body_eof && c->in_at == c->in_len && !c->stream.tls)) {
+    bool silent = c->body_eof && c->in_at == c->in_len && !c->request.keep_alive;
+    if (c->broken || (silent && !c->stream.tls)) {
         conn_free(c);
         return;
     }
     c->state = CONN_LINGER;
-    c->deadline_ns = lb_io_now_ns(c->cs->io) + CONN_LINGER_S * NS_PER_S;
-    lb_io_timer_start(c->cs->io, &c->timer, CONN_LINGER_S * NS_PER_S);
+    c->linger_end_ns = lb_io_now_ns(c->cs->io) + CONN_LINGER_MAX_S * NS_PER_S;
+    conn_expect_within(c, c->cs->draining ? CONN_LINGER_DRAIN_S : CONN_LINGER_S);
     lb_stream_shutdown(&c->stream);
     lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
 }
 
-static void discard_more(struct lb_exchange *x, int err, struct lb_pool_buf *buf) {
-    struct conn *c = conn_of(x);
-    bool more = err == 0 && buf;
-    lb_pool_put(buf);
-    if (err < 0) {
-        c->broken = true;
-        leave(c);
-    } else if (more) {
-        conn_body_read(x, LB_POOL_BUF_MIN, discard_more);
-    } else {
-        c->finished = true;
-        next_request(c);
+static void discard(struct conn *c);
+
+static void discarded(struct lb_stream *s, int64_t res) {
+    struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
+    if (res <= 0 || c->broken) {
+        conn_free(c);
+        return;
     }
+    c->body_left -= (uint64_t)res;
+    discard(c);
+}
+
+/* Drops the rest of a body, which has to come within one idle timeout. It takes no buffer of the
+ * pool's, so that it never waits for memory. */
+static void discard(struct conn *c) {
+    size_t here = c->in_len - c->in_at;
+    if (here > c->body_left)
+        here = (size_t)c->body_left;
+    c->in_at += here;
+    c->body_left -= here;
+    c->body_eof = c->body_left == 0;
+    if (!c->body_eof)
+        lb_stream_recv(&c->stream, c->in, c->body_left < IN_SIZE ? (size_t)c->body_left : IN_SIZE,
+                       discarded);
+    else if (c->cs->draining)
+        leave(c);
+    else
+        next_request(c);
 }
 
 /* ---- an exchange ---- */
@@ -92,12 +121,12 @@ static void response_done(struct conn *c) {
     if (c->cs->access_log)
         log_access(c);
     lb_arena_reset(&c->arena);
-    if (c->broken || !c->keep || c->cs->draining) {
+    if (c->broken || c->in_dead || !c->keep || c->cs->draining) {
         leave(c);
     } else if (!c->body_eof) {
         c->state = CONN_DISCARD;
-        c->finished = false;
-        conn_body_read(&c->x, LB_POOL_BUF_MIN, discard_more);
+        conn_touch(c);
+        discard(c);
     } else {
         next_request(c);
     }
@@ -134,7 +163,7 @@ static void begin_exchange(struct conn *c) {
         .headers = headers,
     };
     c->state = CONN_HANDLER;
-    c->finished = c->head_set = c->head_sent = c->timed_out = false;
+    c->finished = c->head_set = c->head_sent = c->dropped = c->timed_out = false;
     c->sent = c->length = 0;
 }
 
@@ -210,7 +239,7 @@ static void read_head(struct conn *c) {
     }
     c->in_at += (size_t)n;
     conn_body_begin(c);
-    if (c->cs->n > c->cs->n_max) {
+    if (c->surplus) {
         refuse(c, LB_ERR_SLOW_DOWN);
         return;
     }
@@ -228,36 +257,40 @@ static void next_request(struct conn *c) {
 
 /* ---- time ---- */
 
-/* Breaks off whatever waits for the client or for memory. */
-static void expire(struct conn *c, int err) {
-    if (c->state == CONN_HANDLER) {
-        if (c->body_fn && !lb_list_empty(&c->body_waiter.link)) {
-            conn_body_fail(c, LB_ERR_SLOW_DOWN);
-            return;
-        }
-        c->timed_out = c->stream.done && err == LB_ERR_REQUEST_TIMEOUT;
-    } else {
+/* The deadline has passed: breaks off whatever waits for the client or for memory. */
+static void expire(struct conn *c) {
+    conn_body_fail(c, LB_ERR_SLOW_DOWN);
+    c->timed_out = c->body_fn != NULL;
+    if (c->state != CONN_HANDLER)
         c->broken = true;
-    }
     lb_stream_cancel(&c->stream);
+}
+
+/* A large file is one send; its client is slow only when nothing of it moves. */
+static bool is_moving(struct conn *c) {
+    bool sending = c->state == CONN_HANDLER || c->state == CONN_FLUSH;
+    uint64_t sent = sending ? lb_stream_sent(&c->stream) : c->moved;
+    bool moving = sent != c->moved;
+    c->moved = sent;
+    return moving;
 }
 
 static void on_timer(struct lb_io_timer *t) {
     struct conn *c = LB_CONTAINER_OF(t, struct conn, timer);
     struct lb_io *io = c->cs->io;
     uint64_t now_ns = lb_io_now_ns(io);
-    if (now_ns < c->deadline_ns) {
-        lb_io_timer_start(io, t, c->deadline_ns - now_ns);
-        return;
-    }
-    lb_io_timer_start(io, t, c->cs->idle_timeout_s * NS_PER_S);
-    expire(c, LB_ERR_REQUEST_TIMEOUT);
+    bool late = now_ns >= c->deadline_ns;
+    if (late)
+        c->deadline_ns = now_ns + c->cs->idle_timeout_s * NS_PER_S;
+    lb_io_timer_start(io, t, c->deadline_ns - now_ns);
+    if (late && !is_moving(c))
+        expire(c);
 }
 
 /* ---- for the loop ---- */
 
 void lb_conn_open(struct lb_conns *cs, int fd, struct lb_slice peer) {
-    struct conn *c = calloc(1, sizeof(*c));
+    struct conn *c = cs->n < cs->n_max + SURPLUS_MAX ? calloc(1, sizeof(*c)) : NULL;
     if (!c || !(c->in = malloc(IN_SIZE)) || lb_stream_init(&c->stream, cs->io, fd, cs->tls) < 0) {
         lb_io_close(cs->io, fd);
         if (c)
@@ -274,6 +307,7 @@ void lb_conn_open(struct lb_conns *cs, int fd, struct lb_slice peer) {
     memcpy(c->peer, peer.ptr, peer.len < sizeof(c->peer) ? peer.len : sizeof(c->peer) - 1);
     lb_list_append(&cs->list, &c->link);
     cs->n++;
+    c->surplus = cs->n > cs->n_max;
     lb_io_timer_start(cs->io, &c->timer, cs->idle_timeout_s * NS_PER_S);
     next_request(c);
 }
@@ -283,11 +317,17 @@ void lb_conns_drain(struct lb_conns *cs) {
     LB_LIST_FOR_EACH(it, &cs->list) {
         struct conn *c = LB_CONTAINER_OF(it, struct conn, link);
         if (c->state == CONN_HEAD && c->in_at == c->in_len)
-            expire(c, LB_ERR_SHUTTING_DOWN);
+            lb_stream_cancel(&c->stream); /* a request that has just come is still answered */
+        else if (c->state == CONN_LINGER)
+            conn_expect_within(c, CONN_LINGER_DRAIN_S);
     }
 }
 
 void lb_conns_abort(struct lb_conns *cs) {
-    LB_LIST_FOR_EACH_SAFE(it, &cs->list)
-    expire(LB_CONTAINER_OF(it, struct conn, link), LB_ERR_SHUTTING_DOWN);
+    LB_LIST_FOR_EACH(it, &cs->list) {
+        struct conn *c = LB_CONTAINER_OF(it, struct conn, link);
+        c->broken = c->in_dead = true;
+        conn_body_fail(c, LB_ERR_SHUTTING_DOWN);
+        lb_stream_cancel(&c->stream);
+    }
 }

@@ -15,17 +15,19 @@ struct lb_conns {
     lb_exchange_handler handler;
     void *handler_ctx;
     struct lb_tls *tls;      /* NULL: plain */
-    unsigned idle_timeout_s; /* without progress, in any state */
+    unsigned idle_timeout_s; /* of waiting for the client without progress */
     atomic_bool access_log;  /* any thread may switch it */
     bool draining;           /* answer with Connection: close, keep nothing alive */
     size_t n;                /* open connections */
-    size_t n_max;            /* beyond it a request is answered 503 SlowDown */
+    size_t n_max;            /* those that come beyond it are answered 503 SlowDown */
     struct lb_list list;
     void (*closed)(struct lb_conns *cs); /* a connection is gone (n is already less); may be NULL */
 };
 
-/* Begins to serve a connected socket; takes fd (closes it when there is no memory). peer: the
- * client's address as text, copied. */
+/* Begins to serve a connected socket; takes fd (closes it when there is no memory, or there are so
+ * many connections that not even a 503 can be afforded). peer: the client's address as text,
+ * copied.
+ */
 void lb_conn_open(struct lb_conns *cs, int fd, struct lb_slice peer);
 
 /* Sets draining: closes what is idle; the rest closes after the response in progress. */

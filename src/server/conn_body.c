@@ -7,21 +7,23 @@
 #include "server/conn_priv.h"
 
 static void fill(struct conn *c);
+static void start_deferred(struct lb_io_op *op, int64_t res);
 
 void conn_body_begin(struct conn *c) {
     const struct lb_http_request *r = &c->request;
     c->chunked = (struct lb_http_chunked){0};
     c->body_left = r->content_length == LB_HTTP_LENGTH_NONE ? 0 : r->content_length;
     c->body_eof = !r->chunked && c->body_left == 0;
-    /* Even when the length is zero: botocore, once it got a final response instead of "100", takes
-     * its status line for that of the next response on the connection as well. */
+    /* Even when the length is zero: botocore, once it got a final response instead of "100", takes its
+     * status line for that of the next response on the connection as well. */
     c->continue_due = r->expect_continue && c->in_at == c->in_len;
 }
 
 bool conn_body_droppable(const struct conn *c) {
     if (c->continue_due)
         return false;
-    return c->body_eof || (!c->in_dead && !c->request.chunked && c->body_left <= CONN_DISCARD_MAX);
+    return c->body_eof ||
+           (!c->in_dead && !c->request.chunked && c->body_left <= CONN_DISCARD_MAX);
 }
 
 static void complete(struct conn *c, int err) {
@@ -38,11 +40,17 @@ static void complete(struct conn *c, int err) {
     fn(&c->x, err, buf);
 }
 
+static void start_later(struct conn *c) {
+    c->body_defer.done = start_deferred;
+    lb_io_defer(c->cs->io, &c->body_defer, 0);
+}
+
 void conn_body_fail(struct conn *c, int err) {
-    if (!c->body_fn)
+    if (lb_list_empty(&c->body_waiter.link))
         return;
     lb_list_remove(&c->body_waiter.link);
-    complete(c, err);
+    c->body_err = err;
+    start_later(c);
 }
 
 /* Bytes have come to the end of body_buf: n of them. Returns 0 or a framing error. */
@@ -75,12 +83,13 @@ static size_t room(const struct conn *c) {
 static void received(struct lb_stream *s, int64_t res) {
     struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
     size_t used;
-    if (res <= 0) {
+    if (res <= 0 || c->in_dead) {
         complete(c, c->timed_out ? LB_ERR_REQUEST_TIMEOUT
                     : res == 0   ? LB_ERR_INCOMPLETE_BODY
                                  : LB_ERR_CANCELED);
         return;
     }
+    c->timed_out = false;
     conn_touch(c);
     const char *bytes = c->body_buf->ptr + c->body_buf->len;
     int err = take(c, (size_t)res, &used);
@@ -121,17 +130,19 @@ static void fill(struct conn *c) {
         lb_stream_recv(&c->stream, c->body_buf->ptr + c->body_buf->len, room(c), received);
 }
 
-static void start(struct conn *c);
+/* A buffer for the read in progress; without one the read waits for it. */
+static bool take_buffer(struct conn *c);
 
+/* Called from inside whatever put a buffer back: takes one and goes on later. */
 static void on_memory(struct lb_pool_waiter *w) {
-    start(LB_CONTAINER_OF(w, struct conn, body_waiter));
+    struct conn *c = LB_CONTAINER_OF(w, struct conn, body_waiter);
+    if (!take_buffer(c))
+        return;
+    conn_touch(c);
+    start_later(c);
 }
 
-static void start(struct conn *c) {
-    if (c->in_dead || c->body_eof) {
-        complete(c, c->in_dead ? LB_ERR_CANCELED : 0);
-        return;
-    }
+static bool take_buffer(struct conn *c) {
     size_t size = c->body_size;
     if (!c->request.chunked && size > c->body_left)
         size = (size_t)c->body_left;
@@ -139,11 +150,22 @@ static void start(struct conn *c) {
     if (!c->body_buf) {
         c->body_waiter.fn = on_memory;
         lb_pool_wait(c->cs->pool, &c->body_waiter);
-        return;
+        return false;
     }
     c->body_size = size;
     c->body_buf->len = 0;
-    fill(c);
+    return true;
+}
+
+static void start(struct conn *c) {
+    if (c->in_dead && c->body_err == 0)
+        c->body_err = c->timed_out ? LB_ERR_REQUEST_TIMEOUT : LB_ERR_CANCELED;
+    if (c->body_err || c->body_eof)
+        complete(c, c->body_err);
+    else if (c->body_buf || take_buffer(c))
+        fill(c);
+    else
+        conn_expect_within(c, CONN_MEMORY_WAIT_S);
 }
 
 static void start_deferred(struct lb_io_op *op, int64_t res) {
@@ -152,7 +174,7 @@ static void start_deferred(struct lb_io_op *op, int64_t res) {
 
 static void continue_sent(struct lb_stream *s, int64_t res) {
     struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
-    c->in_dead = res < 0;
+    c->in_dead |= res < 0;
     start(c);
 }
 
@@ -161,13 +183,13 @@ void conn_body_read(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn) 
     struct conn *c = conn_of(x);
     assert(!c->body_fn && !c->finished);
     c->body_fn = fn;
+    c->body_err = 0;
     c->body_size = size < LB_POOL_BUF_MAX ? size : LB_POOL_BUF_MAX;
     conn_touch(c);
     if (c->continue_due && !c->in_dead) {
         c->continue_due = false;
         lb_stream_send(&c->stream, line, sizeof(line) - 1, false, continue_sent);
     } else {
-        c->body_defer.done = start_deferred;
-        lb_io_defer(c->cs->io, &c->body_defer, 0);
+        start_later(c);
     }
 }

@@ -11,7 +11,14 @@
 /* How much beyond the end of a chunk is read ahead: bounds what is left over for the next request.
  */
 #define CONN_READ_AHEAD 4096u
-#define CONN_LINGER_S 3u
+/* A goodbye: how long a client may be silent before it closes, how long it may go on sending in
+ * all, and how long it is waited for while the server stops. */
+#define CONN_LINGER_S 5u
+#define CONN_LINGER_MAX_S 30u
+#define CONN_LINGER_DRAIN_S 1u
+/* How long a body waits for a buffer. Bodies may hold buffers and wait for more, all of them for
+ * each other: one that gives up lets others go on. */
+#define CONN_MEMORY_WAIT_S 10u
 /* Room behind a response's head for a small body. */
 #define CONN_JOIN_MAX 16384u
 
@@ -28,11 +35,14 @@ struct conn {
     struct lb_list link;
     struct lb_stream stream;
     enum conn_state state;
+    bool surplus;   /* there were too many when it came */
     bool broken;    /* the stream failed or must not be used further */
     bool in_dead;   /* nothing more can be read of this request */
     bool timed_out; /* the idle timeout ended the body */
     struct lb_io_timer timer;
     uint64_t deadline_ns;
+    uint64_t linger_end_ns;
+    uint64_t moved; /* lb_stream_sent when it was last looked at */
 
     char *in; /* LB_HTTP_HEAD_SIZE_MAX bytes: heads, and what came with them */
     size_t in_at, in_len;
@@ -51,13 +61,16 @@ struct conn {
     struct lb_http_chunked chunked;
     lb_exchange_body_fn body_fn; /* a read in progress */
     size_t body_size;
+    int body_err; /* why the read in progress is to end */
     struct lb_pool_buf *body_buf;
     struct lb_pool_waiter body_waiter;
     struct lb_io_op body_defer;
 
     /* the response */
     struct lb_buf head;
-    bool head_set, head_sent, no_body;
+    bool head_set, head_sent;
+    bool no_body; /* none follows this head */
+    bool dropped; /* another head went out in its place: the handler's body has nowhere to go */
     uint64_t length, sent;
     lb_exchange_sent_fn sent_fn; /* a send in progress */
     struct lb_slice send_data;
@@ -76,11 +89,13 @@ static inline struct conn *conn_of(struct lb_exchange *x) {
 
 /* Progress was made: the idle timeout starts anew. */
 void conn_touch(struct conn *c);
+/* Whatever the connection waits for must come within this time, or the idle timeout if less. */
+void conn_expect_within(struct conn *c, unsigned timeout_s);
 
 /* conn_body.c */
 void conn_body_begin(struct conn *c); /* a request was parsed */
 void conn_body_read(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn);
-/* Ends a read in progress with err. A read whose recv is in flight ends when that does. */
+/* Ends a read that waits for memory with err, through the loop. */
 void conn_body_fail(struct conn *c, int err);
 /* Can what is left of the body be read and dropped, so that the connection stays? */
 bool conn_body_droppable(const struct conn *c);

@@ -7,30 +7,47 @@
 #include "http/response.h"
 #include "server/conn_priv.h"
 
+/* The headers could not be put together. An answer without them would be wrong, so the client gets
+ * an error in its place. Returns the length of that. */
+static uint64_t drop_response(struct conn *c) {
+    struct lb_exchange *x = &c->x;
+    x->err = x->headers.err;
+    x->status = lb_err_info(x->err)->status;
+    lb_buf_clear(&x->headers);
+    c->dropped = true;
+    return 0;
+}
+
 void conn_send_head(struct lb_exchange *x, uint64_t length) {
     struct conn *c = conn_of(x);
     assert(!c->head_set);
     c->head_set = true;
-    c->keep = c->request.keep_alive && !x->close && !c->cs->draining && !x->headers.err &&
-              conn_body_droppable(c);
+    if (x->headers.err)
+        length = drop_response(c);
+    c->keep = c->request.keep_alive && !x->close && !c->cs->draining && conn_body_droppable(c);
     c->no_body = c->request.method == LB_HTTP_HEAD || x->status == 204 || x->status == 304;
     c->length = c->no_body ? 0 : length;
     lb_buf_clear(&c->head);
     lb_http_response_head(&c->head, x->status, lb_buf_slice(&x->headers), length, c->keep,
                           c->request.minor_version, lb_io_wall_ns(c->cs->io));
-    if (c->head.err || x->headers.err)
+    if (c->head.err)
         c->broken = true;
 }
 
 static void sent(struct conn *c, int64_t res) {
     lb_exchange_sent_fn fn = c->sent_fn;
+    int err = c->broken ? LB_ERR_CANCELED : 0;
     c->sent_fn = NULL;
-    if (res < 0 || (size_t)res != c->send_len)
-        c->broken = true;
-    else
+    if (res < 0)
+        err = (int)res;
+    else if ((size_t)res != c->send_len)
+        err = LB_ERR_OBJECT_CHANGED;
+    if (err == 0)
         c->sent += c->send_len;
+    else if (!c->dropped)
+        c->broken = true;
     conn_touch(c);
-    fn(&c->x, c->broken ? (res < 0 ? (int)res : LB_ERR_OBJECT_CHANGED) : 0);
+    fn(&c->x, err);
 }
 
 static void body_sent(struct lb_stream *s, int64_t res) {
@@ -65,10 +82,10 @@ static void send_deferred(struct lb_io_op *op, int64_t res) {
 /* Sends what send_data or send_fd and its companions say, behind the head if that is still due. */
 static void begin(struct conn *c, lb_exchange_sent_fn fn) {
     assert(c->head_set && !c->no_body && !c->sent_fn && !c->finished);
-    assert(c->send_len <= c->length - c->sent);
+    assert(c->dropped || c->send_len <= c->length - c->sent);
     c->sent_fn = fn;
     conn_touch(c);
-    if (c->broken) {
+    if (c->broken || c->dropped) {
         c->send_defer.done = send_deferred;
         lb_io_defer(c->cs->io, &c->send_defer, LB_ERR_CANCELED);
         return;

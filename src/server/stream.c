@@ -15,6 +15,7 @@ struct stream_tls {
     const char *give; /* send: what is to be encrypted */
     size_t len;       /* bytes of want, or of give still to come */
     size_t given;
+    uint64_t sent; /* ciphertext, ever */
     char cipher[CIPHER_BUF];
 };
 
@@ -34,6 +35,7 @@ static void plain_done(struct lb_io_op *op, int64_t res) {
 
 static void begin(struct lb_stream *s, lb_stream_done done, lb_io_done op_done) {
     s->done = done;
+    s->canceled = false;
     s->op.done = op_done;
 }
 
@@ -46,6 +48,7 @@ static void tls_output_sent(struct lb_io_op *op, int64_t res) {
         return;
     }
     lb_tls_output_sent(s->tls->end, (size_t)res);
+    s->tls->sent += (uint64_t)res;
     tls_step(op, 0);
 }
 
@@ -53,6 +56,8 @@ static void tls_input(struct lb_io_op *op, int64_t res) {
     struct lb_stream *s = of(op);
     if (res > 0 && lb_tls_input(s->tls->end, s->tls->cipher, (size_t)res) < 0)
         res = -ENOMEM;
+    if (res == 0 && !s->tls->want)
+        res = -ECONNRESET;
     if (res <= 0)
         complete(s, res);
     else
@@ -91,6 +96,8 @@ static void tls_step(struct lb_io_op *op, int64_t res) {
     output = lb_tls_output(t->end);
     if (n > 0 && !again) {
         complete(s, n); /* plaintext; what is to be sent waits for the next step */
+    } else if (s->canceled) {
+        complete(s, -ECANCELED);
     } else if (output.len) {
         op->done = tls_output_sent;
         lb_io_send(s->io, op, s->fd, output.ptr, output.len, false);
@@ -98,7 +105,7 @@ static void tls_step(struct lb_io_op *op, int64_t res) {
         op->done = tls_input;
         lb_io_recv(s->io, op, s->fd, t->cipher, sizeof(t->cipher));
     } else {
-        complete(s, n == LB_TLS_CLOSED ? 0 : -EPROTO);
+        complete(s, n == LB_TLS_CLOSED && t->want ? 0 : -EPROTO);
     }
 }
 
@@ -152,9 +159,15 @@ void lb_stream_sendfile(struct lb_stream *s, int file_fd, uint64_t off, size_t l
     lb_io_sendfile(s->io, &s->op, s->fd, file_fd, off, len);
 }
 
+uint64_t lb_stream_sent(const struct lb_stream *s) {
+    return (s->tls ? s->tls->sent : 0) + lb_io_sent(&s->op);
+}
+
 void lb_stream_cancel(struct lb_stream *s) {
-    if (s->done)
-        lb_io_cancel(s->io, &s->op);
+    if (!s->done)
+        return;
+    s->canceled = true; /* what is deferred can't be cancelled */
+    lb_io_cancel(s->io, &s->op);
 }
 
 void lb_stream_shutdown(struct lb_stream *s) {
@@ -163,8 +176,9 @@ void lb_stream_shutdown(struct lb_stream *s) {
          * 8446 has it. */
         lb_tls_shutdown(s->tls->end);
         struct lb_slice output = lb_tls_output(s->tls->end);
-        if (output.len && send(s->fd, output.ptr, output.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-            lb_tls_output_sent(s->tls->end, output.len);
+        if (output.len)
+            (void)!send(s->fd, output.ptr, output.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        lb_tls_output_sent(s->tls->end, output.len);
     }
     lb_io_shutdown(s->io, s->fd, SHUT_WR);
 }

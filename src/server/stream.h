@@ -19,6 +19,7 @@ struct lb_stream {
     struct stream_tls *tls; /* owned; NULL on a plain socket */
     struct lb_io_op op;
     lb_stream_done done; /* of the operation in flight; NULL when there is none */
+    bool canceled;       /* it must not wait any more */
 };
 
 /* Takes fd. tls NULL: plain. Returns 0 or -ENOMEM (fd stays the caller's). */
@@ -38,7 +39,11 @@ void lb_stream_send(struct lb_stream *s, const void *buf, size_t len, bool more,
 void lb_stream_sendfile(struct lb_stream *s, int file_fd, uint64_t off, size_t len,
                         lb_stream_done done);
 
-/* Makes what is in flight, if anything is, complete early. */
+/* Bytes that the socket has taken of a send in flight: changes as it makes progress. */
+uint64_t lb_stream_sent(const struct lb_stream *s);
+
+/* Makes what is in flight, if anything is, complete early: with -ECANCELED where it would have to
+ * wait. A result that exists already is not lost. */
 void lb_stream_cancel(struct lb_stream *s);
 
 /* Tells the peer that no more is sent. */
