@@ -35,9 +35,15 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret, unsigned char *r
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* OpenSSL's default would ask at the terminal. */
+static int no_passphrase(char *buf, int size, int writing, void *ctx) {
+    return -1;
+}
+
 struct lb_tls *lb_tls_new(const char *certificate, const char *key) {
     struct lb_tls *t = calloc(1, sizeof(*t));
     if (!t || !(t->ctx = SSL_CTX_new(TLS_server_method()))) {
+        log_failure("cannot begin with TLS", certificate);
         free(t);
         return NULL;
     }
@@ -45,6 +51,10 @@ struct lb_tls *lb_tls_new(const char *certificate, const char *key) {
     SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                  SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    /* Sessions live in the clients' tickets: a cache would grow, and be a lock between the loops.
+     */
+    SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_default_passwd_cb(t->ctx, no_passphrase);
     SSL_CTX_set_alpn_select_cb(t->ctx, choose_protocol, NULL);
     if (SSL_CTX_use_certificate_chain_file(t->ctx, certificate) != 1) {
         log_failure("cannot use the TLS certificate", certificate);
@@ -107,8 +117,18 @@ int lb_tls_read(struct lb_tls_end *e, void *buf, size_t len) {
     return outcome(e, SSL_read(e->ssl, buf, len > PLAIN_MAX ? PLAIN_MAX : (int)len));
 }
 
+/* SSL_write makes one record a call, in partial-write mode. */
 int lb_tls_write(struct lb_tls_end *e, const void *buf, size_t len) {
-    return outcome(e, SSL_write(e->ssl, buf, len > PLAIN_MAX ? PLAIN_MAX : (int)len));
+    const char *at = buf;
+    int taken = 0, left = len > PLAIN_MAX ? PLAIN_MAX : (int)len;
+    while (left > 0) {
+        int n = outcome(e, SSL_write(e->ssl, at + taken, left));
+        if (n < 0)
+            return taken > 0 ? taken : n;
+        taken += n;
+        left -= n;
+    }
+    return taken;
 }
 
 int lb_tls_input(struct lb_tls_end *e, const void *buf, size_t len) {
