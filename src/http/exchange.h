@@ -28,8 +28,9 @@ struct lb_exchange_ops {
 
     /* Sets the response's head aside: it goes out with the first bytes of the body, or with finish.
      * length: bytes of body that will be sent (Content-Length; for a HEAD, what a GET would have
-     * sent: nothing follows), or LB_EXCHANGE_CHUNKED. Once per exchange. x->status and x->headers
-     * are read here. */
+     * sent: nothing follows). Once per exchange. x->status and x->headers are read here; when
+     * x->headers has failed, an error goes out in place of the response, and sends complete with
+     * one. */
     void (*head)(struct lb_exchange *x, uint64_t length);
 
     /* Sends bytes of the body (borrowed until fn). One send or send_file at a time. */
@@ -46,8 +47,6 @@ struct lb_exchange_ops {
      * else the connection closes. */
     void (*finish)(struct lb_exchange *x);
 };
-
-#define LB_EXCHANGE_CHUNKED UINT64_MAX
 
 struct lb_exchange {
     const struct lb_exchange_ops *ops;

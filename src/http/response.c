@@ -88,7 +88,6 @@ static void append_date(struct lb_buf *b, int64_t wall_ns) {
 void lb_http_response_head(struct lb_buf *b, int status, struct lb_slice headers, uint64_t length,
                            bool keep_alive, int minor_version, int64_t wall_ns) {
     bool bodyless = status < 200 || status == 204 || status == 304;
-    bool chunked = length == LB_EXCHANGE_CHUNKED;
     lb_buf_append(b, LB_S("HTTP/1.1 "));
     lb_buf_append_u64(b, (uint64_t)status);
     lb_buf_append_char(b, ' ');
@@ -96,16 +95,13 @@ void lb_http_response_head(struct lb_buf *b, int status, struct lb_slice headers
     lb_buf_append(b, LB_S("\r\n"));
     if (status >= 200) {
         append_date(b, wall_ns);
-        /* HTTP/1.0 knows no chunks: such a body ends with the connection. */
-        if (!keep_alive || (chunked && !bodyless && minor_version == 0))
+        if (!keep_alive)
             lb_buf_append(b, LB_S("Connection: close\r\n"));
         else if (minor_version == 0)
             lb_buf_append(b, LB_S("Connection: keep-alive\r\n"));
     }
-    if (!bodyless && !chunked)
+    if (!bodyless)
         lb_http_header_add_u64(b, LB_S("Content-Length"), length);
-    else if (!bodyless && minor_version > 0)
-        lb_buf_append(b, LB_S("Transfer-Encoding: chunked\r\n"));
     lb_buf_append(b, headers);
     lb_buf_append(b, LB_S("\r\n"));
 }

@@ -14,9 +14,8 @@ void lb_http_header_add(struct lb_buf *headers, struct lb_slice name, struct lb_
 void lb_http_header_add_u64(struct lb_buf *headers, struct lb_slice name, uint64_t value);
 
 /* Appends the whole head: status line, Date, Server, Connection (when close, or for HTTP/1.0
- * keep-alive), Content-Length or Transfer-Encoding (LB_EXCHANGE_CHUNKED), then `headers`, then the
- * empty line. 1xx, 204 and 304 get no length (RFC 9110, 8.6), and 1xx nothing but `headers`. A
- * chunked body for an HTTP/1.0 client is sent as it is, with Connection: close. wall_ns: now. */
+ * keep-alive), Content-Length, then `headers`, then the empty line. 1xx, 204 and 304 get no length
+ * (RFC 9110, 8.6), and 1xx nothing but `headers`. wall_ns: now. */
 void lb_http_response_head(struct lb_buf *b, int status, struct lb_slice headers, uint64_t length,
                            bool keep_alive, int minor_version, int64_t wall_ns);
 
