@@ -12,6 +12,7 @@ struct lb_cred {
     char secret_key[LB_SECRET_KEY_MAX + 1];
     char user_id[65]; /* canonical id shown as Owner ID */
     char display_name[65];
+    bool admin;     /* may do everything */
     uint64_t epoch; /* changes when the secret does, so that derived keys are not reused */
 };
 

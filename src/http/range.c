@@ -61,8 +61,10 @@ int lb_range_copy_source(struct lb_slice value, uint64_t size, uint64_t *ret_off
     struct lb_slice first, last;
     uint64_t from, to;
     if (!split(value, &first, &last) || lb_slice_to_u64(first, &from) < 0 ||
-        lb_slice_to_u64(last, &to) < 0 || from > to || to >= size)
+        lb_slice_to_u64(last, &to) < 0 || from > to)
         return LB_ERR_INVALID_RANGE_HEADER;
+    if (to >= size)
+        return LB_ERR_INVALID_RANGE;
     *ret_off = from;
     *ret_len = to - from + 1;
     return 0;

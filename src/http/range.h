@@ -16,8 +16,8 @@ enum lb_range_result {
 enum lb_range_result lb_range_apply(struct lb_slice value, uint64_t size, uint64_t *ret_off,
                                     uint64_t *ret_len);
 
-/* x-amz-copy-source-range: exactly "bytes=a-b", both inside size. Returns 0 or
- * INVALID_RANGE_HEADER. */
+/* x-amz-copy-source-range: exactly "bytes=a-b". Returns 0; INVALID_RANGE_HEADER; INVALID_RANGE for
+ * one that ends outside of size. */
 int lb_range_copy_source(struct lb_slice value, uint64_t size, uint64_t *ret_off,
                          uint64_t *ret_len);
 

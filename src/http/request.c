@@ -183,11 +183,10 @@ static int on_host(struct parser *p, struct lb_slice value) {
 }
 
 static int on_expect(struct parser *p, struct lb_slice value) {
-    if (p->r->minor_version == 0)
-        return STEP_OK; /* RFC 9110, 10.1.1: ignored */
-    if (!lb_slice_eq_nocase(value, LB_S("100-continue")))
-        return LB_ERR_EXPECTATION_FAILED;
-    p->r->expect_continue = true;
+    /* RFC 9110, 10.1.1: ignored in HTTP/1.0, and an expectation that is not known may be. Clients
+     * send odd ones. */
+    if (p->r->minor_version == 1 && lb_slice_eq_nocase(value, LB_S("100-continue")))
+        p->r->expect_continue = true;
     return STEP_OK;
 }
 

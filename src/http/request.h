@@ -45,7 +45,7 @@ struct lb_http_request {
 
 /* Parses the head at the start of data. Returns the bytes it takes, through the empty line (> 0); 0
  * when more is needed; or an error: BAD_REQUEST, HEADERS_TOO_LARGE, HTTP_VERSION,
- * MALFORMED_TRANSFER_ENCODING, EXPECTATION_FAILED, after which the connection can't be kept.
+ * MALFORMED_TRANSFER_ENCODING, after which the connection can't be kept.
  * Refused (BAD_REQUEST): bare CR or LF, obs-fold, white space before the colon, a control character
  * in a value or target, '#' in the target, both Content-Length and Transfer-Encoding, a repeated
  * Content-Length or a list in one, a Transfer-Encoding that does not end in its only "chunked" (one

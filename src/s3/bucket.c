@@ -2,34 +2,51 @@
  * GetBucketVersioning. */
 #include <errno.h>
 
+#include "s3/access_priv.h"
 #include "s3/ops_priv.h"
 #include "s3/xml_priv.h"
 
 #define DOCUMENT_MAX 65536
 
-static bool region_is_default(const struct s3_request *r) {
-    return lb_slice_eq(r->s3->conf->region, LB_S("us-east-1"));
-}
+struct creating {
+    struct s3_bucket_settings settings;
+    struct lb_buf blob;
+};
 
-static void on_created(struct lb_engine_op *op, int err) {
-    struct s3_request *r = s3_of(op);
-    /* Whoever may sign owns every bucket. us-east-1 answers a repetition as if it were the first.
-     */
-    if (err == LB_ERR_BUCKET_EXISTS && region_is_default(r))
-        err = 0;
-    if (err < 0) {
-        s3_fail(r, err == LB_ERR_BUCKET_EXISTS ? LB_ERR_BUCKET_OWNED : err);
-        return;
-    }
+static void reply_created(struct s3_request *r) {
     struct lb_slice location;
     if (lb_arena_printf(r->x->arena, &location, "/%.*s", LB_SLICE_ARG(r->bucket)) == 0)
         s3_header(r, LB_S("Location"), location);
     s3_reply(r, 200);
 }
 
+/* The bucket is there already, and its settings are known. In us-east-1, which is where a bucket
+ * is that was created without a constraint, S3 answers its owner as if it were new. */
+static void on_existing(struct s3_request *r) {
+    struct lb_slice location = r->settings->location;
+    if (!s3_bucket_is_own(r, r->settings))
+        s3_fail(r, LB_ERR_BUCKET_EXISTS);
+    else if (location.len == 0 || lb_slice_eq(location, LB_S("us-east-1")))
+        reply_created(r);
+    else
+        s3_fail(r, LB_ERR_BUCKET_OWNED);
+}
+
+static void on_created(struct lb_engine_op *op, int err) {
+    struct s3_request *r = s3_of(op);
+    struct creating *c = r->state;
+    lb_buf_fini(&c->blob);
+    if (err == LB_ERR_BUCKET_EXISTS)
+        s3_bucket_load(r, on_existing);
+    else if (err < 0)
+        s3_fail(r, err);
+    else
+        reply_created(r);
+}
+
 /* Clients send the region they are set to, which is none of ours to choose: any name of a region
  * will do. */
-static int check_location(struct s3_request *r, struct lb_slice document) {
+static int parse_location(struct s3_request *r, struct lb_slice document, struct lb_slice *ret) {
     const struct s3_xml *root;
     if (document.len == 0)
         return 0;
@@ -46,36 +63,51 @@ static int check_location(struct s3_request *r, struct lb_slice document) {
         if (!valid || i >= 64)
             return LB_ERR_ILLEGAL_LOCATION;
     }
+    *ret = location;
     return 0;
 }
 
 static void on_document(struct s3_request *r, struct lb_slice document) {
-    int err = check_location(r, document);
-    if (err < 0)
-        s3_fail(r, err);
-    else
-        r->s3->port->ops->bucket_create(r->s3->port, s3_engine_op(r, on_created));
-}
-
-void s3_op_create_bucket(struct s3_request *r) {
-    if (lb_s3_bucket_name_valid(r->bucket))
-        s3_read_document(r, DOCUMENT_MAX, on_document);
-    else
-        s3_fail(r, LB_ERR_INVALID_BUCKET_NAME);
-}
-
-static void on_head(struct lb_engine_op *op, int err) {
-    struct s3_request *r = s3_of(op);
+    struct creating *c = r->state;
+    int err = parse_location(r, document, &c->settings.location);
     if (err < 0) {
         s3_fail(r, err);
         return;
     }
-    s3_header(r, LB_S("x-amz-bucket-region"), r->s3->conf->region);
+    if (!s3_is_admin(r)) {
+        c->settings.owner_id = s3_user_id(r);
+        c->settings.owner_name = s3_user_name(r);
+    }
+    lb_buf_init(&c->blob, S3_BUCKET_SETTINGS_MAX);
+    s3_bucket_settings_encode(&c->settings, &c->blob);
+    if (c->blob.err) {
+        lb_buf_fini(&c->blob);
+        s3_fail(r, -ENOMEM);
+        return;
+    }
+    struct lb_engine_op *op = s3_engine_op(r, on_created);
+    op->settings = lb_buf_slice(&c->blob);
+    r->s3->port->ops->bucket_create(r->s3->port, op);
+}
+
+void s3_op_create_bucket(struct s3_request *r) {
+    struct creating *c = r->state = lb_arena_zalloc(r->x->arena, sizeof(*c));
+    int err = c ? s3_acl_parse(r, &c->settings.acl) : -ENOMEM;
+    if (err == 0 && !lb_s3_bucket_name_valid(r->bucket))
+        err = LB_ERR_INVALID_BUCKET_NAME;
+    if (err < 0)
+        s3_fail(r, err);
+    else
+        s3_read_document(r, DOCUMENT_MAX, on_document);
+}
+
+static void head(struct s3_request *r) {
+    s3_header(r, LB_S("x-amz-bucket-region"), s3_bucket_region(r));
     s3_reply(r, 200);
 }
 
 void s3_op_head_bucket(struct s3_request *r) {
-    r->s3->port->ops->bucket_head(r->s3->port, s3_engine_op(r, on_head));
+    s3_bucket_load(r, head);
 }
 
 static void on_deleted(struct lb_engine_op *op, int err) {
@@ -103,28 +135,21 @@ static void reply_element(struct s3_request *r, const char *name, struct lb_slic
     s3_reply_xml(r, 200, b);
 }
 
-static void on_location(struct lb_engine_op *op, int err) {
-    struct s3_request *r = s3_of(op);
-    if (err < 0)
-        s3_fail(r, err);
-    else
-        reply_element(r, "LocationConstraint",
-                      region_is_default(r) ? LB_S("") : r->s3->conf->region);
+static void location(struct s3_request *r) {
+    struct lb_slice region = s3_bucket_region(r);
+    bool is_default = lb_slice_eq(region, LB_S("us-east-1"));
+    reply_element(r, "LocationConstraint", is_default ? LB_S("") : region);
 }
 
 void s3_op_get_location(struct s3_request *r) {
-    r->s3->port->ops->bucket_head(r->s3->port, s3_engine_op(r, on_location));
+    s3_bucket_load(r, location);
 }
 
 /* Never switched on. */
-static void on_versioning(struct lb_engine_op *op, int err) {
-    struct s3_request *r = s3_of(op);
-    if (err < 0)
-        s3_fail(r, err);
-    else
-        reply_element(r, "VersioningConfiguration", LB_S(""));
+static void versioning(struct s3_request *r) {
+    reply_element(r, "VersioningConfiguration", LB_S(""));
 }
 
 void s3_op_get_versioning(struct s3_request *r) {
-    r->s3->port->ops->bucket_head(r->s3->port, s3_engine_op(r, on_versioning));
+    s3_bucket_load(r, versioning);
 }

@@ -80,20 +80,35 @@ int s3_checksum_parse(unsigned kind, struct lb_slice text, struct lb_digest *ret
     return 0;
 }
 
-int s3_checksum_from_headers(const struct s3_request *r, unsigned *ret_kind,
-                             struct lb_digest *ret_digest) {
+int s3_checksum_header_find(const struct s3_request *r, unsigned *ret_kind, struct lb_slice *ret) {
     const struct lb_http_request *h = r->x->request;
     unsigned found = LB_HASH_KINDS;
-    struct lb_digest digest = {.len = 0};
+    struct lb_slice value = {NULL, 0};
     for (size_t i = 0; i < h->headers_n; i++) {
         unsigned kind = s3_checksum_by_header(h->headers[i].name);
         if (kind == LB_HASH_KINDS)
             continue;
-        if (found != LB_HASH_KINDS || s3_checksum_parse(kind, h->headers[i].value, &digest) < 0)
+        if (found != LB_HASH_KINDS)
             return LB_ERR_INVALID_REQUEST;
         found = kind;
+        value = h->headers[i].value;
     }
     *ret_kind = found;
+    *ret = value;
+    return 0;
+}
+
+int s3_checksum_from_headers(const struct s3_request *r, unsigned *ret_kind,
+                             struct lb_digest *ret_digest) {
+    struct lb_digest digest = {.len = 0};
+    struct lb_slice value;
+    unsigned kind;
+    int err = s3_checksum_header_find(r, &kind, &value);
+    if (err < 0)
+        return err;
+    if (kind != LB_HASH_KINDS && s3_checksum_parse(kind, value, &digest) < 0)
+        return LB_ERR_BAD_DIGEST;
+    *ret_kind = kind;
     *ret_digest = digest;
     return 0;
 }
@@ -104,7 +119,7 @@ void s3_checksum_reply(struct s3_request *r, unsigned kind, const struct lb_dige
     if (kind == LB_HASH_KINDS || d->len == 0)
         return;
     struct lb_slice value = s3_checksum_text(d, text);
-    if (type == S3_CHECKSUM_COMPOSITE) {
+    if (type == S3_CHECKSUM_COMPOSITE && parts_n) {
         struct lb_buf b = {
             .ptr = text, .len = value.len, .cap = sizeof(text), .cap_max = sizeof(text)};
         lb_buf_append_char(&b, '-');

@@ -34,12 +34,14 @@ struct lb_slice s3_checksum_text(const struct lb_digest *d, char *text);
 int s3_checksum_parse(unsigned kind, struct lb_slice text, struct lb_digest *ret);
 
 /* The checksum that a request's headers carry: x-amz-checksum-<name>: <base64>. Returns 0 and the
- * kind (LB_HASH_KINDS: none) and digest; INVALID_REQUEST for more than one or a bad value. */
+ * kind (LB_HASH_KINDS: none) and value or digest; INVALID_REQUEST for more than one, BAD_DIGEST for
+ * a value that is no digest of its kind. */
+int s3_checksum_header_find(const struct s3_request *r, unsigned *ret_kind, struct lb_slice *ret);
 int s3_checksum_from_headers(const struct s3_request *r, unsigned *ret_kind,
                              struct lb_digest *ret_digest);
 
 /* Adds x-amz-checksum-<name> and x-amz-checksum-type to the response, when d has bytes. A composite
- * checksum has "-<parts_n>" behind it. */
+ * checksum has "-<parts_n>" behind it; with parts_n 0 it is that of one part. */
 void s3_checksum_reply(struct s3_request *r, unsigned kind, const struct lb_digest *d,
                        enum s3_checksum_type type, uint32_t parts_n);
 

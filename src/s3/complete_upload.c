@@ -35,17 +35,26 @@ static int parse_part(const struct s3_xml *node, struct lb_part_info *part,
         return LB_ERR_MALFORMED_XML;
     if (number < 1 || number > LB_PARTS_MAX)
         return LB_ERR_INVALID_ARGUMENT;
-    if (etag.len > sizeof(part->etag.text))
-        return LB_ERR_INVALID_PART;
     part->number = (uint32_t)number;
-    memcpy(part->etag.text, etag.ptr, etag.len);
-    part->etag.len = (uint8_t)etag.len;
+    if (etag.len <= sizeof(part->etag.text)) { /* else no part's: it stays empty */
+        memcpy(part->etag.text, etag.ptr, etag.len);
+        part->etag.len = (uint8_t)etag.len;
+    }
     for (const struct s3_xml *c = node->child; c; c = c->next) {
         unsigned kind = s3_checksum_by_element(c->name);
         if (kind != LB_HASH_KINDS && s3_checksum_parse(kind, c->text, claimed) < 0)
             return LB_ERR_INVALID_PART;
     }
     return 0;
+}
+
+/* A number that comes twice in a row counts as it is named last: the part was sent again. */
+static void add_part(struct completing *c, const struct lb_part_info *part,
+                     const struct lb_digest *claimed) {
+    if (c->parts_n == 0 || c->parts[c->parts_n - 1].number != part->number)
+        c->parts_n++;
+    c->parts[c->parts_n - 1] = *part;
+    c->claimed[c->parts_n - 1] = *claimed;
 }
 
 static int parse_parts(struct lb_arena *a, const struct s3_xml *root, struct completing *c) {
@@ -61,12 +70,14 @@ static int parse_parts(struct lb_arena *a, const struct s3_xml *root, struct com
     for (const struct s3_xml *p = root->child; p; p = p->next) {
         if (!lb_slice_eq(p->name, LB_S("Part")))
             continue;
-        int err = parse_part(p, &c->parts[c->parts_n], &c->claimed[c->parts_n]);
+        struct lb_part_info part = {0};
+        struct lb_digest claimed = {0};
+        int err = parse_part(p, &part, &claimed);
         if (err < 0)
             return err;
-        if (c->parts_n && c->parts[c->parts_n].number <= c->parts[c->parts_n - 1].number)
+        add_part(c, &part, &claimed);
+        if (c->parts_n > 1 && part.number < c->parts[c->parts_n - 2].number)
             return LB_ERR_INVALID_PART_ORDER;
-        c->parts_n++;
     }
     return 0;
 }
@@ -123,23 +134,29 @@ static int make_checksum(struct completing *c) {
     return 0;
 }
 
+/* Is text the checksum of the whole object? A composite one may have the number of parts behind it.
+ */
+static bool is_checksum(const struct s3_meta *m, struct lb_slice text) {
+    char base64[S3_CHECKSUM_TEXT_MAX], suffix[16];
+    struct lb_slice ours = s3_checksum_text(&m->checksum, base64);
+    struct lb_slice rest = lb_slice_from(text, ours.len);
+    snprintf(suffix, sizeof(suffix), "-%u", (unsigned)m->parts_n);
+    return lb_slice_eq(lb_slice_first(text, ours.len), ours) &&
+           (rest.len == 0 || (m->checksum_type == S3_CHECKSUM_COMPOSITE &&
+                              lb_slice_eq(rest, lb_slice_cstr(suffix))));
+}
+
 /* Holds the request's own checksum of the whole object, if it sent one, against ours. */
 static int check_claim(const struct s3_request *r, const struct completing *c) {
-    const struct s3_meta *m = &c->meta;
-    struct lb_digest claim;
+    struct lb_slice want = s3_request_header(r, LB_S("x-amz-mp-object-size")), claim;
     unsigned kind;
     uint64_t size;
-    struct lb_slice want = s3_request_header(r, LB_S("x-amz-mp-object-size"));
     if (want.ptr && (lb_slice_to_u64(want, &size) < 0 || size != c->size))
         return LB_ERR_INVALID_REQUEST;
-    int err = s3_checksum_from_headers(r, &kind, &claim);
-    if (err < 0)
+    int err = s3_checksum_header_find(r, &kind, &claim);
+    if (err < 0 || kind == LB_HASH_KINDS)
         return err;
-    if (kind == LB_HASH_KINDS)
-        return 0;
-    bool same = kind == m->checksum_kind && claim.len == m->checksum.len &&
-                lb_hash_eq(claim.bytes, m->checksum.bytes, claim.len);
-    return same ? 0 : LB_ERR_BAD_DIGEST;
+    return kind == c->meta.checksum_kind && is_checksum(&c->meta, claim) ? 0 : LB_ERR_BAD_DIGEST;
 }
 
 /* Takes over size and checksum of an uploaded part that the document names. */
@@ -233,6 +250,7 @@ static int prepare(struct s3_request *r, const struct lb_part_info *have, size_t
         err = check_claim(r, c);
     if (err < 0)
         return err;
+    c->meta.initiator = (struct s3_meta_pair){{NULL, 0}, {NULL, 0}};
     lb_buf_init(&c->blob, LB_META_MAX);
     s3_meta_encode(&c->meta, &c->blob);
     err = c->blob.err;
@@ -266,7 +284,8 @@ static void on_parts(struct lb_engine_op *op, int err) {
 static void on_existing(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct completing *c = r->state;
-    if (err == 0 && lb_slice_eq(lb_etag_slice(&op->info.etag), lb_etag_slice(&c->etag)))
+    if (err == 0 && lb_slice_eq(lb_etag_slice(&op->info.etag), lb_etag_slice(&c->etag)) &&
+        s3_meta_decode(r->x->arena, op->info.meta, &c->meta) == 0)
         reply(r, &c->etag);
     else
         s3_fail(r, LB_ERR_NO_SUCH_UPLOAD);
@@ -276,11 +295,12 @@ static void on_upload(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct completing *c = r->state;
     struct lb_engine_port *port = r->s3->port;
-    if (err == LB_ERR_NO_SUCH_UPLOAD) {
-        s3_meta_init(&c->meta);
+    if (err == LB_ERR_NO_SUCH_UPLOAD && make_etag(c) == 0) {
         port->ops->head(port, s3_engine_op(r, on_existing));
         return;
     }
+    if (err == 0)
+        err = make_etag(c);
     if (err == 0)
         err = s3_meta_decode(r->x->arena, op->uploads[0].meta, &c->meta);
     if (err < 0) {
@@ -299,8 +319,6 @@ static void on_document(struct s3_request *r, struct lb_slice document) {
     int err = s3_xml_parse(r->x->arena, document, &root);
     if (err == 0)
         err = parse_parts(r->x->arena, root, c);
-    if (err == 0)
-        err = make_etag(c);
     if (err < 0) {
         s3_fail(r, err);
         return;
@@ -318,5 +336,6 @@ void s3_op_upload_complete(struct s3_request *r) {
         return;
     }
     c->upload_id = s3_query(r, LB_S("uploadId"));
+    r->object_checksum = true;
     s3_read_document(r, DOCUMENT_MAX, on_document);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "http/range.h"
+#include "s3/access_priv.h"
 #include "s3/checksum_priv.h"
 #include "s3/conditional_priv.h"
 #include "s3/copy_priv.h"
@@ -96,6 +97,7 @@ static void make_meta(struct copying *c, const struct s3_meta *source, bool fore
         if (foreign)
             m->fields[S3_META_CONTENT_TYPE] = s3_content_type_of(c->key);
     }
+    m->acl = c->asked.acl; /* never copied */
     m->tags = c->replace_tags ? c->asked.tags : source->tags;
     m->tags_n = c->replace_tags ? c->asked.tags_n : source->tags_n;
     m->parts = source->parts;
@@ -134,13 +136,14 @@ static int look_at_source(struct s3_request *r) {
     struct lb_slice range = s3_request_header(r, LB_S("x-amz-copy-source-range"));
     struct s3_conditions conditions;
     struct s3_meta source;
-    s3_conditions_of_copy(r, &conditions);
-    int err = s3_conditions_check(&conditions, info);
-    if (err < 0)
-        return LB_ERR_PRECONDITION_FAILED;
-    err = s3_meta_decode(r->x->arena, info->meta, &source);
+    int err = s3_meta_decode(r->x->arena, info->meta, &source);
+    if (err == 0)
+        err = s3_access_read(r, &r->source, source.acl);
     if (err < 0)
         return err;
+    s3_conditions_of_copy(r, &conditions);
+    if (s3_conditions_check(&conditions, info) < 0)
+        return LB_ERR_PRECONDITION_FAILED;
     c->copy.len = info->size;
     if (c->part && range.ptr)
         err = lb_range_copy_source(range, info->size, &c->copy.off, &c->copy.len);
@@ -239,7 +242,7 @@ static void on_source(struct lb_engine_op *op, int err) {
         err = look_at_source(r);
     }
     if (err < 0) {
-        fail(r, err);
+        fail(r, s3_access_missing(&r->source, err));
         return;
     }
     op = s3_engine_op(r, on_created);
@@ -280,7 +283,7 @@ void s3_op_copy_object(struct s3_request *r) {
                         "itself without changing the object's metadata, storage class, website "
                         "redirect location or encryption attributes.");
     else
-        open_source(r);
+        s3_access_source(r, c->bucket, open_source);
 }
 
 static void on_upload(struct lb_engine_op *op, int err) {
@@ -294,7 +297,7 @@ static void on_upload(struct lb_engine_op *op, int err) {
         return;
     }
     c->checksum_kind = upload.checksum_kind;
-    open_source(r);
+    s3_access_source(r, c->bucket, open_source);
 }
 
 void s3_op_upload_part_copy(struct s3_request *r) {

@@ -4,6 +4,7 @@
 
 #include "http/date.h"
 #include "http/range.h"
+#include "s3/access_priv.h"
 #include "s3/checksum_priv.h"
 #include "s3/conditional_priv.h"
 #include "s3/object_headers_priv.h"
@@ -150,8 +151,8 @@ static void checksum(struct s3_request *r) {
     if (!lb_slice_eq_nocase(s3_request_header(r, LB_S("x-amz-checksum-mode")), LB_S("ENABLED")))
         return;
     if (g->part && m->parts_n)
-        s3_checksum_reply(r, m->checksum_kind, &m->parts[g->part - 1].checksum,
-                          S3_CHECKSUM_FULL_OBJECT, 0);
+        s3_checksum_reply(r, m->checksum_kind, &m->parts[g->part - 1].checksum, m->checksum_type,
+                          0);
     else if (g->len == g->info->size)
         s3_checksum_reply(r, m->checksum_kind, &m->checksum, m->checksum_type, m->parts_n);
 }
@@ -193,12 +194,32 @@ static void succeed(struct s3_request *r) {
     s3_head(r, g->status, g->len);
 }
 
+static bool overrides(const struct s3_request *r) {
+    for (size_t i = 0; i < r->query.n; i++) {
+        if (lb_slice_starts_with(r->query.params[i].name, LB_S("response-")))
+            return true;
+    }
+    return false;
+}
+
+/* What comes before the conditions: they would tell of an object that may not be read. response-*
+ * parameters are for those who signed: else anyone could make a link of ours say that an object is
+ * a page. */
+static int check_access(const struct s3_request *r) {
+    const struct get *g = r->state;
+    int err = s3_access_read(r, &r->access, g->meta.acl);
+    bool anonymous = r->s3->conf->creds && !r->auth.cred;
+    return err == 0 && anonymous && overrides(r) ? LB_ERR_INVALID_REQUEST : err;
+}
+
 /* The object is there: reader is open, or NULL for HEAD. */
 static void answer(struct s3_request *r) {
     struct get *g = r->state;
     struct s3_conditions conditions;
     s3_conditions_of_read(r, &conditions);
     int err = s3_meta_decode(r->x->arena, g->info->meta, &g->meta);
+    if (err == 0)
+        err = check_access(r);
     if (err == 0)
         err = s3_conditions_check(&conditions, g->info);
     if (err == 0)
@@ -221,22 +242,12 @@ static void on_found(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct get *g = r->state;
     if (err < 0) {
-        s3_fail(r, err);
+        s3_fail(r, s3_access_missing(&r->access, err));
         return;
     }
     g->reader = op->reader;
     g->info = g->reader ? &g->reader->info : &op->info; /* for HEAD, r->eng is not used again */
     answer(r);
-}
-
-/* response-* parameters are for those who signed: else anyone could make a link of ours say that an
- * object is a page. */
-static bool overrides(const struct s3_request *r) {
-    for (size_t i = 0; i < r->query.n; i++) {
-        if (lb_slice_starts_with(r->query.params[i].name, LB_S("response-")))
-            return true;
-    }
-    return false;
 }
 
 void s3_op_get_object(struct s3_request *r) {
@@ -245,15 +256,14 @@ void s3_op_get_object(struct s3_request *r) {
         s3_fail(r, -ENOMEM);
         return;
     }
-    if (r->s3->conf->creds && !r->auth.cred && overrides(r)) {
-        s3_fail_message(
-            r, LB_ERR_INVALID_REQUEST,
-            "Request specific response headers cannot be used for anonymous GET requests.");
-        return;
-    }
     struct lb_engine_op *op = s3_engine_op(r, on_found);
     if (r->x->request->method == LB_HTTP_HEAD)
         r->s3->port->ops->head(r->s3->port, op);
     else
         r->s3->port->ops->open(r->s3->port, op);
+}
+
+/* S3 gives no torrents any more, and says of every object that there is none. */
+void s3_op_get_torrent(struct s3_request *r) {
+    s3_fail(r, LB_ERR_NO_SUCH_KEY);
 }

@@ -7,24 +7,22 @@ static const struct {
     struct lb_slice name;
     bool prefix;           /* and all names that begin so */
     struct lb_slice value; /* one that is harmless, or empty: none is */
-    struct lb_slice other; /* another one */
 } refused[] = {
-#define REFUSE(name, prefix, value, other)                              \
-    {                                                                   \
-        {name, sizeof(name) - 1}, prefix, {value, sizeof(value) - 1}, { \
-            other, sizeof(other) - 1                                    \
-        }                                                               \
+#define REFUSE(name, prefix, value)         \
+    {                                       \
+        {name, sizeof(name) - 1}, prefix, { \
+            value, sizeof(value) - 1        \
+        }                                   \
     }
-    REFUSE("x-amz-server-side-encryption", true, "", ""),
-    REFUSE("x-amz-copy-source-server-side-encryption", true, "", ""),
-    REFUSE("x-amz-object-lock-", true, "", ""),
-    REFUSE("x-amz-bucket-object-lock-enabled", false, "false", ""),
-    REFUSE("x-amz-grant-", true, "", ""),
-    REFUSE("x-amz-acl", false, "private", "bucket-owner-full-control"),
-    REFUSE("x-amz-object-ownership", false, "BucketOwnerEnforced", ""),
-    REFUSE("x-amz-mfa", false, "", ""),
-    REFUSE("x-amz-write-offset-bytes", false, "", ""),
-    REFUSE("x-amz-rdma-token", false, "", ""),
+    REFUSE("x-amz-server-side-encryption", true, ""),
+    REFUSE("x-amz-copy-source-server-side-encryption", true, ""),
+    REFUSE("x-amz-object-lock-", true, ""),
+    REFUSE("x-amz-bucket-object-lock-enabled", false, "false"),
+    REFUSE("x-amz-grant-", true, ""),
+    REFUSE("x-amz-object-ownership", false, "BucketOwnerEnforced"),
+    REFUSE("x-amz-mfa", false, ""),
+    REFUSE("x-amz-write-offset-bytes", false, ""),
+    REFUSE("x-amz-rdma-token", false, ""),
 #undef REFUSE
 };
 
@@ -45,8 +43,7 @@ static bool supported(struct lb_slice name, struct lb_slice value) {
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         struct lb_slice n = refused[i].prefix ? lb_slice_first(name, refused[i].name.len) : name;
         if (lb_slice_eq_nocase(n, refused[i].name))
-            return (refused[i].value.len && lb_slice_eq_nocase(value, refused[i].value)) ||
-                   (refused[i].other.len && lb_slice_eq_nocase(value, refused[i].other));
+            return refused[i].value.len && lb_slice_eq_nocase(value, refused[i].value);
     }
     return !unknown_checksum(name);
 }

@@ -2,6 +2,7 @@
  * documents. A continuation token is the last entry of the page before, in hexadecimal. */
 #include <errno.h>
 
+#include "s3/access_priv.h"
 #include "s3/checksum_priv.h"
 #include "s3/ops_priv.h"
 #include "s3/xml_priv.h"
@@ -42,7 +43,7 @@ static int parse_after(struct s3_request *r, struct listing *l) {
     l->start_after = s3_query(r, LB_S("start-after"));
     l->token = s3_query(r, LB_S("continuation-token"));
     l->after = l->start_after;
-    return l->token.ptr ? parse_token(r, l->token, &l->after) : 0;
+    return l->token.len ? parse_token(r, l->token, &l->after) : 0;
 }
 
 /* The parameters that all lists have. */
@@ -124,7 +125,8 @@ static void write_next(struct listing *l, struct lb_slice last) {
 static void write_parameters(struct s3_request *r, struct listing *l, size_t n) {
     struct lb_buf *b = &l->xml;
     s3_xml_text(b, "Name", r->bucket);
-    s3_xml_name(b, "Prefix", l->prefix, l->url);
+    /* Clients of V1 don't decode this one. */
+    s3_xml_name(b, "Prefix", l->prefix, l->url && l->form != FORM_V1);
     if (l->form == FORM_V1)
         s3_xml_name(b, "Marker", l->after, l->url);
     if (l->form == FORM_VERSIONS) {
@@ -169,6 +171,17 @@ static void on_page(struct lb_engine_op *op, int err) {
     s3_reply_xml(r, 200, &l->xml);
 }
 
+static void ask(struct s3_request *r) {
+    struct listing *l = r->state;
+    struct lb_engine_op *op = s3_engine_op(r, on_page);
+    op->prefix = l->prefix;
+    op->delimiter = l->delimiter;
+    op->after = l->after;
+    op->max = l->max ? l->max : 1;
+    op->want_meta = true;
+    r->s3->port->ops->list(r->s3->port, op);
+}
+
 static void list(struct s3_request *r, enum form form) {
     struct listing *l = lb_arena_zalloc(r->x->arena, sizeof(*l));
     if (!l) {
@@ -178,17 +191,12 @@ static void list(struct s3_request *r, enum form form) {
     l->form = form;
     r->state = l;
     int err = parse(r, l);
-    if (err < 0) {
+    if (err < 0)
         s3_fail(r, err);
-        return;
-    }
-    struct lb_engine_op *op = s3_engine_op(r, on_page);
-    op->prefix = l->prefix;
-    op->delimiter = l->delimiter;
-    op->after = l->after;
-    op->max = l->max ? l->max : 1;
-    op->want_meta = true;
-    r->s3->port->ops->list(r->s3->port, op);
+    else if (l->owner)
+        s3_bucket_load(r, ask);
+    else
+        ask(r);
 }
 
 void s3_op_list_objects_v1(struct s3_request *r) {

@@ -8,6 +8,17 @@
 #define PAGE_MAX 1000
 #define DOCUMENT_MAX (32u << 20)
 
+/* Who began an upload; it is his until it is an object. */
+static void write_initiator(const struct s3_request *r, struct lb_buf *b,
+                            const struct s3_meta *upload) {
+    const struct lb_s3_conf *conf = r->s3->conf;
+    bool admin = upload->initiator.name.len == 0;
+    struct lb_slice id = admin ? conf->owner_id : upload->initiator.name;
+    struct lb_slice name = admin ? conf->owner_name : upload->initiator.value;
+    s3_xml_owner(b, "Initiator", id, name);
+    s3_xml_owner(b, "Owner", id, name);
+}
+
 /* ---- ListParts ---- */
 
 struct parts_list {
@@ -44,8 +55,7 @@ static void on_parts(struct lb_engine_op *op, int err) {
     s3_xml_text(b, "Bucket", r->bucket);
     s3_xml_text(b, "Key", r->key);
     s3_xml_text(b, "UploadId", s3_query(r, LB_S("uploadId")));
-    s3_xml_owner(b, "Initiator", s3_owner_id(r), s3_owner_name(r));
-    s3_xml_owner(b, "Owner", s3_owner_id(r), s3_owner_name(r));
+    write_initiator(r, b, &l->upload);
     struct lb_slice class = l->upload.fields[S3_META_STORAGE_CLASS];
     s3_xml_text(b, "StorageClass", class.len ? class : LB_S("STANDARD"));
     s3_xml_u64(b, "PartNumberMarker", l->after);
@@ -127,15 +137,14 @@ static void add_upload(struct s3_request *r, const struct lb_upload_info *u) {
     s3_xml_open(b, "Upload");
     s3_xml_name(b, "Key", u->key, l->url);
     s3_xml_text(b, "UploadId", u->id);
-    s3_xml_owner(b, "Initiator", s3_owner_id(r), s3_owner_name(r));
-    s3_xml_owner(b, "Owner", s3_owner_id(r), s3_owner_name(r));
-    if (s3_meta_decode(r->x->arena, u->meta, &meta) == 0) {
-        if (meta.fields[S3_META_STORAGE_CLASS].len)
-            class = meta.fields[S3_META_STORAGE_CLASS];
-        if (meta.checksum_kind != LB_HASH_KINDS) {
-            s3_xml_text(b, "ChecksumAlgorithm", s3_checksum_name(meta.checksum_kind));
-            s3_xml_text(b, "ChecksumType", s3_checksum_type_name(meta.checksum_type));
-        }
+    if (s3_meta_decode(r->x->arena, u->meta, &meta) < 0)
+        s3_meta_init(&meta);
+    write_initiator(r, b, &meta);
+    if (meta.fields[S3_META_STORAGE_CLASS].len)
+        class = meta.fields[S3_META_STORAGE_CLASS];
+    if (meta.checksum_kind != LB_HASH_KINDS) {
+        s3_xml_text(b, "ChecksumAlgorithm", s3_checksum_name(meta.checksum_kind));
+        s3_xml_text(b, "ChecksumType", s3_checksum_type_name(meta.checksum_type));
     }
     s3_xml_text(b, "StorageClass", class);
     s3_xml_time(b, "Initiated", u->created_ns);

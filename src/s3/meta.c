@@ -1,13 +1,15 @@
 /* The meta blob. Layout, little-endian:
  *
  *   byte 0   version (1)
- *   then     fields, each: tag (1 byte), length (4 bytes), that many bytes
+ *   then     fields (fields_priv.h)
  *
  *   tag 1..8    a stored header field, in the order of enum s3_meta_field
  *   tag 0x10    user metadata: name length (2 bytes), name, value
  *   tag 0x11    object tag: key length (2 bytes), key, value
  *   tag 0x12    checksum: kind (1 byte, kind_codes), type (1 byte), digest (may be empty)
  *   tag 0x13    parts: digest length of each (1 byte), then for each its size (8 bytes) and digest
+ *   tag 0x14    canned ACL: 1 byte, enum s3_acl; private is left out
+ *   tag 0x15    initiator of an upload: id length (2 bytes), id, display name
  *
  * Numbers never change their meaning; a tag that is not known is skipped. */
 #include "s3/meta_priv.h"
@@ -16,6 +18,7 @@
 
 #include "base/err.h"
 #include "engine/engine.h"
+#include "s3/fields_priv.h"
 
 #define META_VERSION 1
 
@@ -25,6 +28,8 @@ enum {
     TAG_TAG = 0x11,
     TAG_CHECKSUM = 0x12,
     TAG_PARTS = 0x13,
+    TAG_ACL = 0x14,
+    TAG_INITIATOR = 0x15,
 };
 
 /* On disk; an lb_hash_kind's number is the program's own affair. */
@@ -37,30 +42,10 @@ void s3_meta_init(struct s3_meta *m) {
     *m = (struct s3_meta){.checksum_kind = LB_HASH_KINDS};
 }
 
-static void put_number(struct lb_buf *b, uint64_t v, unsigned bytes) {
-    char le[8];
-    for (unsigned i = 0; i < bytes; i++)
-        le[i] = (char)(v >> 8 * i);
-    lb_buf_append(b, lb_slice(le, bytes));
-}
-
-static uint64_t get_number(struct lb_slice *s, unsigned bytes) {
-    uint64_t v = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        v |= (uint64_t)(uint8_t)s->ptr[i] << 8 * i;
-    *s = lb_slice_from(*s, bytes);
-    return v;
-}
-
-static void put_tag(struct lb_buf *b, unsigned tag, size_t len) {
-    put_number(b, tag, 1);
-    put_number(b, len, 4);
-}
-
 static void put_pairs(struct lb_buf *b, unsigned tag, const struct s3_meta_pair *pairs, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        put_tag(b, tag, 2 + pairs[i].name.len + pairs[i].value.len);
-        put_number(b, pairs[i].name.len, 2);
+        s3_field_begin(b, tag, 2 + pairs[i].name.len + pairs[i].value.len);
+        s3_number_put(b, pairs[i].name.len, 2);
         lb_buf_append(b, pairs[i].name);
         lb_buf_append(b, pairs[i].value);
     }
@@ -79,33 +64,38 @@ static size_t parts_digest_len(const struct s3_meta *m) {
 
 static void put_parts(struct lb_buf *b, const struct s3_meta *m) {
     size_t len = parts_digest_len(m);
-    put_tag(b, TAG_PARTS, 1 + (8 + len) * m->parts_n);
-    put_number(b, len, 1);
+    s3_field_begin(b, TAG_PARTS, 1 + (8 + len) * m->parts_n);
+    s3_number_put(b, len, 1);
     for (uint32_t i = 0; i < m->parts_n; i++) {
-        put_number(b, m->parts[i].size, 8);
+        s3_number_put(b, m->parts[i].size, 8);
         lb_buf_append(b, lb_slice(m->parts[i].checksum.bytes, len));
     }
 }
 
 void s3_meta_encode(const struct s3_meta *m, struct lb_buf *ret) {
     size_t start = ret->len;
-    put_number(ret, META_VERSION, 1);
+    s3_number_put(ret, META_VERSION, 1);
     for (unsigned i = 0; i < S3_META_FIELDS; i++) {
         if (m->fields[i].len == 0)
             continue;
-        put_tag(ret, TAG_FIELD + i, m->fields[i].len);
-        lb_buf_append(ret, m->fields[i]);
+        s3_field_put(ret, TAG_FIELD + i, m->fields[i]);
     }
     put_pairs(ret, TAG_USER, m->user, m->user_n);
     put_pairs(ret, TAG_TAG, m->tags, m->tags_n);
     if (m->checksum_kind != LB_HASH_KINDS) {
-        put_tag(ret, TAG_CHECKSUM, 2u + m->checksum.len);
-        put_number(ret, kind_codes[m->checksum_kind], 1);
-        put_number(ret, m->checksum_type, 1);
+        s3_field_begin(ret, TAG_CHECKSUM, 2u + m->checksum.len);
+        s3_number_put(ret, kind_codes[m->checksum_kind], 1);
+        s3_number_put(ret, m->checksum_type, 1);
         lb_buf_append(ret, lb_slice(m->checksum.bytes, m->checksum.len));
     }
     if (m->parts_n)
         put_parts(ret, m);
+    if (m->acl != S3_ACL_PRIVATE) {
+        s3_field_begin(ret, TAG_ACL, 1);
+        s3_number_put(ret, m->acl, 1);
+    }
+    if (m->initiator.name.len)
+        put_pairs(ret, TAG_INITIATOR, &m->initiator, 1);
     if (ret->len == start + 1)
         ret->len = start; /* nothing but the version */
 }
@@ -113,7 +103,7 @@ void s3_meta_encode(const struct s3_meta *m, struct lb_buf *ret) {
 static int get_pair(struct lb_slice value, struct s3_meta_pair *ret) {
     if (value.len < 2)
         return LB_ERR_CORRUPT;
-    size_t name_len = get_number(&value, 2);
+    size_t name_len = s3_number_take(&value, 2);
     if (name_len > value.len)
         return LB_ERR_CORRUPT;
     ret->name = lb_slice_first(value, name_len);
@@ -124,8 +114,8 @@ static int get_pair(struct lb_slice value, struct s3_meta_pair *ret) {
 static int get_checksum(struct lb_slice value, struct s3_meta *m) {
     if (value.len < 2)
         return LB_ERR_CORRUPT;
-    uint64_t code = get_number(&value, 1);
-    uint64_t type = get_number(&value, 1);
+    uint64_t code = s3_number_take(&value, 1);
+    uint64_t type = s3_number_take(&value, 1);
     unsigned kind = 0;
     while (kind < LB_HASH_KINDS && (code == 0 || kind_codes[kind] != code))
         kind++;
@@ -140,7 +130,7 @@ static int get_checksum(struct lb_slice value, struct s3_meta *m) {
 }
 
 static int get_parts(struct lb_arena *a, struct lb_slice value, struct s3_meta *m) {
-    size_t len = value.len ? get_number(&value, 1) : 0;
+    size_t len = value.len ? s3_number_take(&value, 1) : 0;
     size_t n = value.len / (8 + len);
     if (len > LB_HASH_SIZE_MAX || n == 0 || n > LB_PARTS_MAX || n * (8 + len) != value.len)
         return LB_ERR_CORRUPT;
@@ -149,24 +139,11 @@ static int get_parts(struct lb_arena *a, struct lb_slice value, struct s3_meta *
         return -ENOMEM;
     m->parts_n = (uint32_t)n;
     for (size_t i = 0; i < n; i++) {
-        m->parts[i].size = get_number(&value, 8);
+        m->parts[i].size = s3_number_take(&value, 8);
         m->parts[i].checksum.len = (uint8_t)len;
         memcpy(m->parts[i].checksum.bytes, value.ptr, len);
         value = lb_slice_from(value, len);
     }
-    return 0;
-}
-
-/* Takes the next field off *blob. */
-static int next_field(struct lb_slice *blob, unsigned *ret_tag, struct lb_slice *ret_value) {
-    if (blob->len < 5)
-        return LB_ERR_CORRUPT;
-    *ret_tag = (unsigned)get_number(blob, 1);
-    size_t len = get_number(blob, 4);
-    if (len > blob->len)
-        return LB_ERR_CORRUPT;
-    *ret_value = lb_slice_first(*blob, len);
-    *blob = lb_slice_from(*blob, len);
     return 0;
 }
 
@@ -176,12 +153,21 @@ static int count_pairs(struct lb_slice blob, size_t *ret_user, size_t *ret_tags)
     while (blob.len) {
         unsigned tag;
         struct lb_slice value;
-        int err = next_field(&blob, &tag, &value);
+        int err = s3_field_take(&blob, &tag, &value);
         if (err < 0)
             return err;
         *ret_user += tag == TAG_USER;
         *ret_tags += tag == TAG_TAG;
     }
+    return 0;
+}
+
+/* One that is not known is private, which is the safe side. */
+static int get_acl(struct lb_slice value, struct s3_meta *m) {
+    if (value.len != 1)
+        return LB_ERR_CORRUPT;
+    uint64_t acl = s3_number_take(&value, 1);
+    m->acl = acl < S3_ACLS ? (enum s3_acl)acl : S3_ACL_PRIVATE;
     return 0;
 }
 
@@ -195,6 +181,10 @@ static int get_field(struct lb_arena *a, unsigned tag, struct lb_slice value, st
         return get_checksum(value, m);
     case TAG_PARTS:
         return get_parts(a, value, m);
+    case TAG_ACL:
+        return get_acl(value, m);
+    case TAG_INITIATOR:
+        return get_pair(value, &m->initiator);
     default:
         if (tag >= TAG_FIELD && tag < TAG_FIELD + S3_META_FIELDS)
             m->fields[tag - TAG_FIELD] = value;
@@ -221,7 +211,7 @@ int s3_meta_decode(struct lb_arena *a, struct lb_slice blob, struct s3_meta *ret
     while (blob.len) {
         unsigned tag;
         struct lb_slice value;
-        err = next_field(&blob, &tag, &value);
+        err = s3_field_take(&blob, &tag, &value);
         if (err == 0)
             err = get_field(a, tag, value, &m);
         if (err < 0)

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "hash/hash.h"
+#include "s3/acl_priv.h"
 
 /* Header fields that are stored and returned as they are. */
 enum s3_meta_field {
@@ -43,6 +44,8 @@ struct s3_meta {
     struct lb_digest checksum;
     uint32_t parts_n; /* of a multipart object: its parts' sizes and checksums; 0 otherwise */
     struct s3_meta_part *parts;
+    enum s3_acl acl;
+    struct s3_meta_pair initiator; /* of an upload: id and display name; empty: the administrator */
 };
 
 /* An empty meta (checksum_kind = LB_HASH_KINDS). */

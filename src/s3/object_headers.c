@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "http/uri.h"
 
@@ -101,20 +102,21 @@ static int user_parse(struct s3_request *r, struct s3_meta *m) {
 }
 
 /* Content-Encoding without aws-chunked, which is about the transfer (also in the middle of a list).
- */
+ * What is left keeps the commas and spaces that it was sent with. */
 static int content_encoding(struct lb_arena *a, struct lb_slice value, struct lb_slice *ret) {
     struct lb_slice kept = LB_S("");
     while (value.ptr) {
-        struct lb_slice token = lb_slice_trim(lb_slice_cut(&value, ','));
+        struct lb_slice item = lb_slice_cut(&value, ',');
+        struct lb_slice token = lb_slice_trim(item);
         if (token.len == 0 || lb_slice_eq_nocase(token, LB_S("aws-chunked")))
             continue;
         int err = kept.len ? lb_arena_printf(a, &kept, "%.*s,%.*s", LB_SLICE_ARG(kept),
-                                             LB_SLICE_ARG(token))
+                                             LB_SLICE_ARG(item))
                            : (kept = token, 0);
         if (err < 0)
             return err;
     }
-    *ret = kept;
+    *ret = lb_slice_trim(kept);
     return 0;
 }
 
@@ -130,6 +132,8 @@ int s3_object_headers_parse(struct s3_request *r, struct s3_meta *ret) {
     struct lb_slice *encoding = &ret->fields[S3_META_CONTENT_ENCODING];
     int err = content_encoding(r->x->arena, *encoding, encoding);
     if (err == 0)
+        err = s3_acl_parse(r, &ret->acl);
+    if (err == 0)
         err = user_parse(r, ret);
     return err < 0 ? err : s3_object_tagging_parse(r, ret);
 }
@@ -142,18 +146,23 @@ static size_t characters(struct lb_slice s) {
     return n;
 }
 
-int s3_tags_check(const struct s3_meta_pair *tags, size_t n) {
-    if (n > S3_TAGS_MAX)
+static int tag_cmp(const void *a, const void *b) {
+    return lb_slice_cmp(((const struct s3_meta_pair *)a)->name,
+                        ((const struct s3_meta_pair *)b)->name);
+}
+
+int s3_tags_check(struct s3_meta_pair *tags, size_t n, size_t max) {
+    if (n > max)
         return LB_ERR_INVALID_TAG;
+    if (n > 1)
+        qsort(tags, n, sizeof(*tags), tag_cmp);
     for (size_t i = 0; i < n; i++) {
         size_t len = characters(tags[i].name);
         if (len == 0 || len > 128 || characters(tags[i].value) > 256 ||
             !lb_utf8_valid(tags[i].name) || !lb_utf8_valid(tags[i].value))
             return LB_ERR_INVALID_TAG;
-        for (size_t j = 0; j < i; j++) {
-            if (lb_slice_eq(tags[j].name, tags[i].name))
-                return LB_ERR_INVALID_TAG;
-        }
+        if (i > 0 && lb_slice_eq(tags[i - 1].name, tags[i].name))
+            return LB_ERR_INVALID_TAG;
     }
     return 0;
 }
@@ -173,7 +182,7 @@ int s3_object_tagging_parse(struct s3_request *r, struct s3_meta *ret) {
         return LB_ERR_INVALID_TAG;
     for (size_t i = 0; i < q->n; i++)
         tags[i] = (struct s3_meta_pair){q->params[i].name, q->params[i].value};
-    err = s3_tags_check(tags, q->n);
+    err = s3_tags_check(tags, q->n, S3_TAGS_MAX);
     if (err < 0)
         return err;
     ret->tags = tags;

@@ -29,6 +29,11 @@ void s3_op_head_bucket(struct s3_request *r);
 void s3_op_delete_bucket(struct s3_request *r);
 void s3_op_get_location(struct s3_request *r);
 void s3_op_get_versioning(struct s3_request *r);
+void s3_op_get_acl(struct s3_request *r); /* of a bucket or an object */
+void s3_op_put_acl(struct s3_request *r);
+void s3_op_get_bucket_tagging(struct s3_request *r);
+void s3_op_put_bucket_tagging(struct s3_request *r);
+void s3_op_delete_bucket_tagging(struct s3_request *r);
 
 void s3_op_list_objects_v1(struct s3_request *r);
 void s3_op_list_objects_v2(struct s3_request *r);
@@ -39,6 +44,7 @@ void s3_op_get_object(struct s3_request *r); /* HeadObject too */
 void s3_op_put_object(struct s3_request *r);
 void s3_op_delete_object(struct s3_request *r);
 void s3_op_copy_object(struct s3_request *r);
+void s3_op_get_torrent(struct s3_request *r);
 void s3_op_get_attributes(struct s3_request *r);
 void s3_op_get_tagging(struct s3_request *r);
 void s3_op_put_tagging(struct s3_request *r);

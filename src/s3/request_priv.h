@@ -13,12 +13,29 @@
 
 struct s3_request;
 struct s3_body;
+struct s3_bucket_settings;
 
 /* An operation: begins here once the request is addressed, authenticated and authorised. It ends in
  * exactly one of the s3_fail and s3_reply calls (or, streaming, in s3_finish). */
 typedef void (*s3_op_fn)(struct s3_request *r);
 
 enum s3_level { S3_SERVICE, S3_BUCKET, S3_OBJECT };
+
+/* What one must be allowed to begin an operation. */
+enum s3_right {
+    S3_RIGHT_OWNER, /* everything: to be the bucket's owner */
+    S3_RIGHT_LIST,  /* to see which keys there are */
+    S3_RIGHT_WRITE, /* to write and delete objects */
+    S3_RIGHT_READ,  /* to read the object; the operation asks s3_access_read when it has its meta */
+    S3_RIGHT_SIGNED, /* to be a user, whatever the bucket */
+};
+
+/* What a request may do in a bucket. */
+struct s3_access {
+    bool owner; /* everything */
+    bool list;
+    bool write;
+};
 
 struct s3_op {
     const char *name; /* "GetObject": for logs and metrics */
@@ -28,6 +45,7 @@ struct s3_op {
                                 operation */
     bool copy;               /* with x-amz-copy-source */
     const char *params;      /* further parameters it takes, separated by spaces; NULL: none */
+    enum s3_right right;
     s3_op_fn fn;
 };
 
@@ -39,8 +57,13 @@ struct s3_request {
     struct lb_slice key;    /* decoded; empty on service and bucket */
     struct lb_query query;
     struct lb_auth_result auth;
-    char id[17];             /* x-amz-request-id */
+    struct s3_access access;             /* in bucket */
+    struct s3_access source;             /* in the bucket that is copied from */
+    struct s3_bucket_settings *settings; /* of bucket; NULL: not known, see s3_bucket_load */
+    s3_op_fn then;                       /* what follows while settings are looked up */
+    char id[17];                         /* x-amz-request-id */
     struct lb_engine_op eng; /* the operation's engine call in flight; eng.user is this request */
+    bool object_checksum;    /* checksum headers are of the object that is made, not of the body */
     struct s3_body *body;    /* while a body is read */
     struct lb_buf *reply;    /* a document on its way out */
     void *state;             /* the operation's own, from the arena */
@@ -61,14 +84,26 @@ struct lb_engine_op *s3_engine_op(struct s3_request *r, lb_engine_done done);
 struct lb_slice s3_request_header(const struct s3_request *r, struct lb_slice name);
 struct lb_slice s3_query(const struct s3_request *r, struct lb_slice name);
 
+/* A header "x-amz-...", or the parameter that stands for it in a presigned request; ptr NULL when
+ * absent. */
+struct lb_slice s3_request_field(const struct s3_request *r, struct lb_slice name);
+
 /* Adds a header to the response. */
 void s3_header(struct s3_request *r, struct lb_slice name, struct lb_slice value);
 void s3_header_u64(struct s3_request *r, struct lb_slice name, uint64_t value);
 void s3_header_etag(struct s3_request *r, const struct lb_etag *etag); /* quoted */
 
-/* Who is shown as owner: of the credential, or of the configuration without authentication. */
+/* Who sent the request: its credential's, "anonymous", or the administrator without authentication.
+ */
+struct lb_slice s3_user_id(const struct s3_request *r);
+struct lb_slice s3_user_name(const struct s3_request *r);
+
+/* Whose the bucket is, and all objects in it. Only with r->settings. */
 struct lb_slice s3_owner_id(const struct s3_request *r);
 struct lb_slice s3_owner_name(const struct s3_request *r);
+
+/* Where the bucket is: its constraint, or the configuration's region. Only with r->settings. */
+struct lb_slice s3_bucket_region(const struct s3_request *r);
 
 /* A query parameter as a number: absent (or empty) gives `absent`. Returns 0, or INVALID_ARGUMENT
  * for what is no number or above max. */

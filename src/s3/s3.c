@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "s3/access_priv.h"
 #include "s3/address_priv.h"
 #include "s3/ops_priv.h"
 
@@ -59,6 +60,16 @@ struct lb_slice s3_query(const struct s3_request *r, struct lb_slice name) {
     return p->value.ptr ? p->value : LB_S("");
 }
 
+struct lb_slice s3_request_field(const struct s3_request *r, struct lb_slice name) {
+    struct lb_slice value = s3_request_header(r, name);
+    for (size_t i = 0; i < r->query.n && !value.ptr; i++) {
+        const struct lb_query_param *p = &r->query.params[i];
+        if (lb_slice_eq_nocase(p->name, name))
+            value = p->value.ptr ? p->value : LB_S("");
+    }
+    return value;
+}
+
 int s3_query_u64(const struct s3_request *r, struct lb_slice name, uint64_t absent, uint64_t max,
                  uint64_t *ret) {
     struct lb_slice value = s3_query(r, name);
@@ -69,12 +80,32 @@ int s3_query_u64(const struct s3_request *r, struct lb_slice name, uint64_t abse
     return 0;
 }
 
-struct lb_slice s3_owner_id(const struct s3_request *r) {
+static bool is_anonymous(const struct s3_request *r) {
+    return r->s3->conf->creds && !r->auth.cred;
+}
+
+struct lb_slice s3_user_id(const struct s3_request *r) {
+    if (is_anonymous(r))
+        return LB_S("anonymous");
     return r->auth.cred ? lb_slice_cstr(r->auth.cred->user_id) : r->s3->conf->owner_id;
 }
 
-struct lb_slice s3_owner_name(const struct s3_request *r) {
+struct lb_slice s3_user_name(const struct s3_request *r) {
+    if (is_anonymous(r))
+        return LB_S("anonymous");
     return r->auth.cred ? lb_slice_cstr(r->auth.cred->display_name) : r->s3->conf->owner_name;
+}
+
+struct lb_slice s3_owner_id(const struct s3_request *r) {
+    return r->settings->owner_id.len ? r->settings->owner_id : r->s3->conf->owner_id;
+}
+
+struct lb_slice s3_owner_name(const struct s3_request *r) {
+    return r->settings->owner_id.len ? r->settings->owner_name : r->s3->conf->owner_name;
+}
+
+struct lb_slice s3_bucket_region(const struct s3_request *r) {
+    return r->settings->location.len ? r->settings->location : r->s3->conf->region;
 }
 
 static bool bucket_known(void *ctx, struct lb_slice bucket) {
@@ -108,13 +139,10 @@ static int authenticate(struct s3_request *r) {
         .headers = pairs,
         .headers_n = h->headers_n,
     };
-    const struct lb_creds *creds = r->s3->conf->creds;
-    int err = lb_sigv4_verify(&request, creds, r->s3->keys, r->x->arena,
+    int err = lb_sigv4_verify(&request, r->s3->conf->creds, r->s3->keys, r->x->arena,
                               lb_io_wall_ns(r->s3->io) / 1000000000, &r->auth);
     if (err < 0)
         return err;
-    if (creds && !r->auth.cred)
-        return LB_ERR_ACCESS_DENIED;
     if (r->auth.cred)
         r->x->user = lb_slice_cstr(r->auth.cred->access_key);
     return 0;
@@ -128,20 +156,34 @@ static int check_version(const struct s3_request *r) {
     return !id.ptr || lb_slice_eq(id, LB_S("null")) ? 0 : LB_ERR_NO_SUCH_VERSION;
 }
 
-static int prepare(struct s3_request *r) {
-    enum s3_level level;
-    int err = address(r, &level);
-    if (err == 0)
-        err = authenticate(r);
-    if (err < 0)
-        return err;
+static int choose_op(struct s3_request *r, enum s3_level level) {
     bool copy = s3_request_header(r, LB_S("x-amz-copy-source")).ptr != NULL;
-    err = s3_op_route(r->x->request->method, level, &r->query, copy, &r->op);
+    int err = s3_op_route(r->x->request->method, level, &r->query, copy, &r->op);
     if (err < 0)
         return err;
     r->x->op_name = lb_slice_cstr(r->op->name);
     err = s3_headers_supported(r);
     return err < 0 ? err : check_version(r);
+}
+
+/* A CORS preflight is never signed. */
+static int check_preflight(const struct s3_request *r, enum s3_level level) {
+    bool is_preflight = r->x->request->method == LB_HTTP_OPTIONS && level != S3_SERVICE;
+    return is_preflight && !s3_request_header(r, LB_S("origin")).ptr ? LB_ERR_MISSING_ORIGIN : 0;
+}
+
+static int prepare(struct s3_request *r) {
+    enum s3_level level;
+    int err = address(r, &level);
+    if (err == 0)
+        err = check_preflight(r, level);
+    if (err == 0)
+        err = authenticate(r);
+    if (err < 0)
+        return err;
+    err = choose_op(r, level);
+    /* Who has not signed is told that, not what else is wrong. */
+    return err < 0 && is_anonymous(r) ? LB_ERR_ACCESS_DENIED : err;
 }
 
 void lb_s3_handle(void *ctx, struct lb_exchange *x) {
@@ -169,5 +211,5 @@ void lb_s3_handle(void *ctx, struct lb_exchange *x) {
     if (err < 0)
         s3_fail(r, err);
     else
-        r->op->fn(r);
+        s3_access_check(r);
 }

@@ -1,6 +1,7 @@
 /* CreateMultipartUpload, AbortMultipartUpload. */
 #include <errno.h>
 
+#include "s3/access_priv.h"
 #include "s3/checksum_priv.h"
 #include "s3/object_headers_priv.h"
 #include "s3/ops_priv.h"
@@ -62,6 +63,8 @@ void s3_op_upload_create(struct s3_request *r) {
     int err = c ? s3_object_headers_parse(r, &c->meta) : -ENOMEM;
     if (err == 0)
         err = parse_checksum(r, &c->meta);
+    if (err == 0 && !s3_is_admin(r))
+        c->meta.initiator = (struct s3_meta_pair){s3_user_id(r), s3_user_name(r)};
     if (err < 0) {
         s3_fail(r, err);
         return;

@@ -138,6 +138,7 @@ void lb_config_fini(struct lb_config *c) {
         free(*at);
         *at = NULL;
     }
+    lb_config_free_users(c);
 }
 
 /* [entry] is what [lobos] was called in older configurations. */
@@ -146,7 +147,7 @@ static bool section_is(const struct key *k, struct lb_slice section) {
            (lb_slice_eq(section, LB_S("entry")) && strcmp(k->section, "lobos") == 0);
 }
 
-static const char *const sections = "[lobos], [filesystem] and [spdk_blobstore]";
+static const char *const sections = "[lobos], [users], [filesystem] and [spdk_blobstore]";
 
 int lb_config_set(struct lb_config *c, const char *section, const char *name, const char *value,
                   struct lb_buf *why) {
@@ -154,6 +155,8 @@ int lb_config_set(struct lb_config *c, const char *section, const char *name, co
     bool section_known = false;
     if (!section && lb_slice_find(key, '.') >= 0)
         want = lb_slice_cut(&key, '.');
+    if (lb_slice_eq(want, LB_S("users")))
+        return lb_config_add_user(c, key.ptr, value, why);
     for (size_t i = 0; i < KEYS_N; i++) {
         bool here = !want.ptr || section_is(&keys[i], want);
         section_known |= here;

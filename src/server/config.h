@@ -5,6 +5,15 @@
 
 #include "base/buf.h"
 
+#define LB_CONFIG_ADMIN "lobos" /* name of the user that access_key and secret_key belong to */
+#define LB_CONFIG_ANONYMOUS "anonymous" /* shown of those who have none */
+#define LB_CONFIG_USERS_MAX 10000
+
+/* A line of [users]. */
+struct lb_config_user {
+    char *name, *access_key, *secret_key; /* owned */
+};
+
 struct lb_config {
     char *backend, *listen_ip, *http_threads_cores, *grpc_server, *auth_enabled, *access_key,
         *secret_key, *region, *domain, *default_bucket, *buckets, *durability, *io_backend,
@@ -14,6 +23,8 @@ struct lb_config {
         fs_list_cache, fs_open_files, fs_upload_expiry_days, fs_index_refresh_sec, spdk_cluster_sz,
         spdk_reactor_core, spdk_max_use_pct;
     bool access_log, fs_enable_index, spdk_interrupt_mode;
+    struct lb_config_user *users; /* beside the administrator */
+    size_t users_n;
 
     unsigned cores[256]; /* of http_threads_cores */
     unsigned cores_n;    /* 0: no pinning */
@@ -30,9 +41,16 @@ void lb_config_fini(struct lb_config *c);
 int lb_config_read_file(struct lb_config *c, const char *path, struct lb_buf *why);
 
 /* Sets one key: "port", "lobos.port" or "filesystem.directory". Section NULL: name may carry it,
- * else it is looked for in all sections ([lobos] first). Errors as above. */
+ * else it is looked for in all sections ([lobos] first). A key of [users] adds a user. Errors as
+ * above. */
 int lb_config_set(struct lb_config *c, const char *section, const char *name, const char *value,
                   struct lb_buf *why);
+
+/* Adds a user: value is ACCESSKEY:SECRETKEY. Errors as above; none of them tells a secret. */
+int lb_config_add_user(struct lb_config *c, const char *name, const char *value,
+                       struct lb_buf *why);
+/* Wipes and frees them. */
+void lb_config_free_users(struct lb_config *c);
 
 /* LOBOS_ACCESS_KEY, LOBOS_SECRET_KEY, LOBOS_BUCKETS. Errors as above. */
 int lb_config_read_environment(struct lb_config *c, struct lb_buf *why);

@@ -77,6 +77,14 @@ static int check_auth(struct lb_config *c, struct lb_buf *why) {
     if (strcmp(c->auth_enabled, "true") == 0 && !has_key)
         return fail(why, "auth_enabled = true needs access_key and secret_key (or "
                          "LOBOS_ACCESS_KEY and LOBOS_SECRET_KEY)");
+    if (c->users_n && !has_key)
+        return fail(why, "[users] needs an administrator: set access_key and secret_key");
+    for (size_t i = 0; i < c->users_n; i++) {
+        if (strcmp(c->users[i].access_key, c->access_key) == 0) {
+            lb_buf_printf(why, "[users] %s: has the administrator's access_key", c->users[i].name);
+            return -EINVAL;
+        }
+    }
     c->auth = has_key && strcmp(c->auth_enabled, "false") != 0;
     if (inet_pton(AF_INET, c->listen_ip, &address) != 1 &&
         inet_pton(AF_INET6, c->listen_ip, &address) != 1) {

@@ -41,20 +41,29 @@ void lb_server_setup_log(const struct lb_config *c) {
                  level);
 }
 
+static int add_cred(struct lb_creds *creds, const struct lb_config_user *u, bool admin) {
+    struct lb_cred cred = {.admin = admin, .epoch = 1};
+    if (strlen(u->access_key) > LB_ACCESS_KEY_MAX || strlen(u->secret_key) > LB_SECRET_KEY_MAX ||
+        strlen(u->name) >= sizeof(cred.user_id))
+        return -EINVAL;
+    strcpy(cred.access_key, u->access_key);
+    strcpy(cred.secret_key, u->secret_key);
+    strcpy(cred.user_id, u->name);
+    strcpy(cred.display_name, u->name);
+    int err = lb_creds_add(creds, &cred);
+    explicit_bzero(&cred, sizeof(cred));
+    return err;
+}
+
 static int load_creds(struct lb_server *s) {
-    struct lb_cred cred = {.user_id = "lobos", .display_name = "lobos", .epoch = 1};
     const struct lb_config *c = s->config;
+    const struct lb_config_user admin = {LB_CONFIG_ADMIN, c->access_key, c->secret_key};
     if (!c->auth)
         return 0;
     s->creds = lb_creds_new();
-    if (!s->creds)
-        return -ENOMEM;
-    if (strlen(c->access_key) > LB_ACCESS_KEY_MAX || strlen(c->secret_key) > LB_SECRET_KEY_MAX)
-        return -EINVAL;
-    strcpy(cred.access_key, c->access_key);
-    strcpy(cred.secret_key, c->secret_key);
-    int err = lb_creds_add(s->creds, &cred);
-    explicit_bzero(&cred, sizeof(cred));
+    int err = s->creds ? add_cred(s->creds, &admin, true) : -ENOMEM;
+    for (size_t i = 0; i < c->users_n && err == 0; i++)
+        err = add_cred(s->creds, &c->users[i], false);
     return err;
 }
 
@@ -66,8 +75,8 @@ static void set_s3_conf(struct lb_server *s) {
         .default_bucket = lb_slice_cstr(c->default_bucket),
         .relaxed = strcmp(c->durability, "relaxed") == 0,
         .creds = s->creds,
-        .owner_id = LB_S("lobos"),
-        .owner_name = LB_S("lobos"),
+        .owner_id = LB_S(LB_CONFIG_ADMIN),
+        .owner_name = LB_S(LB_CONFIG_ADMIN),
         .part_size_min = PART_SIZE_MIN,
     };
 }

@@ -35,6 +35,7 @@ void s3_harness_init(struct s3_harness *h, size_t pool_max) {
                                  .secret_key = S3_HARNESS_SECRET,
                                  .user_id = "owner",
                                  .display_name = "Owner",
+                                 .admin = true,
                                  .epoch = 1};
     assert_int_equal(lb_creds_add(h->creds, &cred), 0);
     h->conf = (struct lb_s3_conf){
@@ -232,7 +233,8 @@ void s3_harness_sign(struct s3_harness *h, const char *method, const char *targe
         .headers_n = r.headers_n,
     };
     lb_arena_init(&arena, 1u << 20);
-    const struct lb_cred *cred = lb_creds_find(h->creds, LB_S(S3_HARNESS_KEY));
+    const struct lb_cred *cred =
+        lb_creds_find(h->creds, h->signer ? lb_slice_cstr(h->signer) : LB_S(S3_HARNESS_KEY));
     assert_int_equal(lb_sigv4_sign(&request, cred, LB_S("us-east-1"), lb_slice(date, 16),
                                    lb_slice_cstr(payload), &arena, &value),
                      0);

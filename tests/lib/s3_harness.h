@@ -18,6 +18,7 @@ struct s3_harness {
     struct lb_creds *creds; /* conf.creds points here when authentication is on */
     struct lb_s3_conf conf;
     struct lb_s3 *s3;
+    const char *signer; /* access key that signs; NULL: the administrator's */
 };
 
 #define S3_HARNESS_KEY "AKIDEXAMPLE"

@@ -62,15 +62,22 @@ static void test_anonymous(void **state) {
     static const char *const lines[] = {
         "GET / HTTP/1.1\r\nHost: a\r\n",
         "GET /bucket/k HTTP/1.1\r\nHost: a\r\n",
-        "GET /none/k HTTP/1.1\r\nHost: a\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n",
+        "PUT /new HTTP/1.1\r\nHost: a\r\n",
+        "GET /bucket?list-type=2 HTTP/1.1\r\nHost: a\r\n",
+        "PUT /none/k?x HTTP/1.1\r\nHost: a\r\n",
         "GET /bucket/k?acl HTTP/1.1\r\nHost: a\r\n",
         "GET /bucket/k?response-content-type=a HTTP/1.1\r\nHost: a\r\n",
-        "OPTIONS /bucket/k HTTP/1.1\r\nHost: a\r\n",
+        "OPTIONS /bucket/k HTTP/1.1\r\nHost: a\r\nOrigin: b\r\n",
     };
     for (size_t i = 0; i < CHECK_COUNT(lines); i++) {
         assert_int_equal(run(lb_slice_cstr(lines[i]), LB_S("")), 403);
         check_error("<Code>AccessDenied</Code>");
     }
+    assert_int_equal(run(LB_S("GET /none/k HTTP/1.1\r\nHost: a\r\n"), LB_S("")), 404);
+    check_error("<Code>NoSuchBucket</Code>");
+    assert_int_equal(run(LB_S("OPTIONS /bucket/k HTTP/1.1\r\nHost: a\r\n"), LB_S("")), 400);
+    check_error("<Code>BadRequest</Code>");
 }
 
 /* 100 Continue is sent by the first read: never to who may not write, or where there is no bucket.

@@ -1,0 +1,38 @@
+/* Who may do what. Without authentication everybody may do everything; with it the administrator,
+ * at no cost. All others are held against the owner and the canned ACL of the bucket, and an object
+ * against its own. */
+#ifndef LB_S3_ACCESS_PRIV_H
+#define LB_S3_ACCESS_PRIV_H
+
+#include "s3/bucket_settings_priv.h"
+#include "s3/request_priv.h"
+
+/* Is it the administrator (or is authentication off)? */
+bool s3_is_admin(const struct s3_request *r);
+
+/* Decides whether the request may do its operation, as r->op->right says, sets r->access and begins
+ * it; or fails the request. Also holds x-amz-expected-bucket-owner against the owner. */
+void s3_access_check(struct s3_request *r);
+
+/* Makes r->settings known and calls then; or fails the request: NO_SUCH_BUCKET. */
+void s3_bucket_load(struct s3_request *r, s3_op_fn then);
+/* Stores r->settings and ends the request: 200, or 204 when it deletes. */
+void s3_bucket_store(struct s3_request *r);
+/* What a bucket_head with r->eng brought (err: of that). Returns 0 or the error to answer. */
+int s3_bucket_settings_found(struct s3_request *r, int err, struct s3_bucket_settings **ret);
+
+/* Is a bucket with these settings the requester's own? */
+bool s3_bucket_is_own(const struct s3_request *r, const struct s3_bucket_settings *s);
+
+/* Sets r->source to what the request may do in the bucket that it copies from, and calls then; or
+ * fails the request. Also holds x-amz-source-expected-bucket-owner against that bucket's owner. */
+void s3_access_source(struct s3_request *r, struct lb_slice bucket, s3_op_fn then);
+
+/* May an object with this ACL be read? Returns 0 or ACCESS_DENIED. */
+int s3_access_read(const struct s3_request *r, const struct s3_access *a, enum s3_acl acl);
+
+/* The error to answer in place of err: that a key is not there is told only to those who may list.
+ */
+int s3_access_missing(const struct s3_access *a, int err);
+
+#endif

@@ -1,0 +1,60 @@
+/* Get, Put and DeleteBucketTagging. */
+#include <errno.h>
+
+#include "s3/access_priv.h"
+#include "s3/ops_priv.h"
+#include "s3/tagging_priv.h"
+
+static void get(struct s3_request *r) {
+    struct s3_meta_pair *tags;
+    size_t n;
+    struct lb_buf *b = lb_arena_zalloc(r->x->arena, sizeof(*b));
+    int err = b ? s3_bucket_tags_decode(r->x->arena, r->settings->tags, &tags, &n) : -ENOMEM;
+    if (err == 0 && n == 0)
+        err = LB_ERR_NO_SUCH_TAG_SET;
+    if (err < 0) {
+        s3_fail(r, err);
+        return;
+    }
+    lb_buf_init(b, 8 * S3_BUCKET_SETTINGS_MAX);
+    s3_tagging_write(b, tags, n);
+    s3_reply_xml(r, 200, b);
+}
+
+void s3_op_get_bucket_tagging(struct s3_request *r) {
+    s3_bucket_load(r, get);
+}
+
+static void on_document(struct s3_request *r, struct lb_slice document) {
+    struct s3_meta_pair *tags;
+    size_t n;
+    struct lb_buf b;
+    lb_buf_init(&b, S3_TAGGING_SIZE_MAX);
+    int err = s3_tagging_parse(r->x->arena, document, S3_BUCKET_TAGS_MAX, &tags, &n);
+    if (err == 0) {
+        s3_bucket_tags_encode(tags, n, &b);
+        err = b.err ? b.err : lb_arena_copy(r->x->arena, lb_buf_slice(&b), &r->settings->tags);
+    }
+    lb_buf_fini(&b);
+    if (err < 0)
+        s3_fail(r, err == -EMSGSIZE ? LB_ERR_INVALID_TAG : err);
+    else
+        s3_bucket_store(r);
+}
+
+static void put(struct s3_request *r) {
+    s3_read_document(r, S3_TAGGING_SIZE_MAX, on_document);
+}
+
+void s3_op_put_bucket_tagging(struct s3_request *r) {
+    s3_bucket_load(r, put);
+}
+
+static void clear(struct s3_request *r) {
+    r->settings->tags = LB_S("");
+    s3_bucket_store(r);
+}
+
+void s3_op_delete_bucket_tagging(struct s3_request *r) {
+    s3_bucket_load(r, clear);
+}
