@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -64,6 +65,15 @@ int lb_bootstrap_buckets(struct lb_engine *e, const struct lb_io_conf *conf, str
         lb_pool_free(pool);
     lb_arena_fini(&arena);
     return err;
+}
+
+void lb_bootstrap_raise_limits(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur == files.rlim_max)
+        return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+        lb_warn("cannot raise the limit of open files", LB_LOG_C("err", strerror(errno)));
 }
 
 int lb_bootstrap_inherited_socket(void) {

@@ -50,12 +50,16 @@ static void accepted(struct lb_io_op *op, int64_t res) {
         lb_io_close(l->io, (int)res);
     else if (res >= 0)
         lb_conn_open(&l->conns, (int)res, peer_text((int)res, peer, sizeof(peer)));
-    if (l->stopping)
+    if (l->stopping) {
         close_listener(l);
-    else if (res == -EMFILE || res == -ENFILE || res == -ENOBUFS || res == -ENOMEM) {
-        lb_warn("cannot accept connections for the moment", LB_LOG_C("err", lb_err_name((int)res)));
+    } else if (res < 0) {
+        if (!l->accept_failed)
+            lb_warn("cannot accept connections for the moment",
+                    LB_LOG_C("err", lb_err_name((int)res)));
+        l->accept_failed = true;
         lb_io_timer_start(l->io, &l->accept_retry, ACCEPT_RETRY_NS);
     } else {
+        l->accept_failed = false;
         accept_next(l);
     }
 }
@@ -151,27 +155,43 @@ static void *run(void *arg) {
         err = lb_loop_init(l, l->conf, io);
     if (err == 0) {
         set_state(l, LB_LOOP_RUNNING, 0);
-        err = lb_io_run(io);
-        set_state(l, LB_LOOP_ENDING, err);
-        lb_loop_fini(l);
-        lb_io_free(io);
+        if (lb_io_run(io) < 0) {
+            lb_error("an I/O loop has failed"); /* its clients would hang, and writers be cut off */
+            abort();
+        }
+        set_state(l, LB_LOOP_ENDING, 0);
     }
+    lb_loop_fini(l);
+    lb_io_free(io);
     set_state(l, LB_LOOP_ENDED, err);
     return NULL;
 }
 
+static void free_thread(struct lb_loop *l) {
+    pthread_join(l->thread, NULL);
+    pthread_mutex_destroy(&l->lock);
+    pthread_cond_destroy(&l->changed);
+    l->joined = true;
+}
+
 int lb_loop_start(struct lb_loop *l, const struct lb_loop_conf *conf, int core) {
     *l = (struct lb_loop){.conf = conf, .core = core, .state = LB_LOOP_STARTING};
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->changed, NULL);
+    pthread_cond_init(&l->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     int err = -pthread_create(&l->thread, NULL, run, l);
     if (err < 0)
         return err;
     pthread_mutex_lock(&l->lock);
-    while (l->state == LB_LOOP_STARTING)
+    while (l->state != LB_LOOP_RUNNING && l->state != LB_LOOP_ENDED)
         pthread_cond_wait(&l->changed, &l->lock);
-    err = l->state == LB_LOOP_RUNNING ? 0 : l->err;
+    err = l->err;
     pthread_mutex_unlock(&l->lock);
+    if (err < 0)
+        free_thread(l);
     return err;
 }
 
@@ -213,19 +233,17 @@ void lb_loop_set_access_log(struct lb_loop *l, bool on) {
     atomic_store(&l->conns.access_log, on);
 }
 
-int lb_loop_join(struct lb_loop *l, unsigned timeout_s) {
-    struct timespec until;
+int lb_loop_join(struct lb_loop *l, const struct timespec *until) {
     int err = 0;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_s;
+    if (l->joined)
+        return 0;
     pthread_mutex_lock(&l->lock);
     while (l->state != LB_LOOP_ENDED && err == 0)
-        err = pthread_cond_timedwait(&l->changed, &l->lock, &until);
+        err = pthread_cond_timedwait(&l->changed, &l->lock, until);
+    bool ended = l->state == LB_LOOP_ENDED;
     pthread_mutex_unlock(&l->lock);
-    if (err)
+    if (!ended)
         return -ETIMEDOUT;
-    pthread_join(l->thread, NULL);
-    pthread_mutex_destroy(&l->lock);
-    pthread_cond_destroy(&l->changed);
+    free_thread(l);
     return 0;
 }

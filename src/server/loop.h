@@ -39,16 +39,19 @@ struct lb_loop {
     int listen_fd;
     struct lb_io_op accept_op;
     struct lb_io_timer accept_retry;
+    bool accept_failed; /* the last time; said once */
     bool stopping;
+    bool joined; /* the thread is gone; for who started it */
     struct lb_io_msg drain_msg, abort_msg;
 
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t changed;
     enum { LB_LOOP_STARTING, LB_LOOP_RUNNING, LB_LOOP_ENDING, LB_LOOP_ENDED } state;
-    int err; /* why it did not start, or ended */
+    int err; /* why it did not start */
 };
 
-/* Starts the thread and waits until it listens. Returns 0, or -errno when it could not. */
+/* Starts the thread and waits until it listens. Returns 0; or -errno when it could not, and nothing
+ * is left of it. */
 int lb_loop_start(struct lb_loop *l, const struct lb_loop_conf *conf, int core);
 
 /* Any thread, once. Asks the loop to stop accepting and to end when its last connection has. */
@@ -57,12 +60,12 @@ void lb_loop_drain(struct lb_loop *l);
 void lb_loop_abort(struct lb_loop *l);
 /* Any thread. Switches the access log. */
 void lb_loop_set_access_log(struct lb_loop *l, bool on);
-/* Waits for the thread to end, at most timeout_s seconds. Returns 0 (it is joined and freed), or
- * -ETIMEDOUT. */
-int lb_loop_join(struct lb_loop *l, unsigned timeout_s);
+/* Waits for the thread to end, at most until that time (CLOCK_MONOTONIC). Returns 0 (it is joined
+ * and freed, now or by an earlier call), or -ETIMEDOUT. */
+int lb_loop_join(struct lb_loop *l, const struct timespec *until);
 
 /* Makes the parts of a loop on the calling thread, around an io that is given (the simulator's, or
- * a real one). Returns 0 or -errno. */
+ * a real one). l: zeroed. Returns 0 or -errno; lb_loop_fini in either case. */
 int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_io *io);
 void lb_loop_fini(struct lb_loop *l);
 

@@ -43,8 +43,12 @@ static void wait_for_end(struct lb_server *s, const sigset_t *signals, int argc,
 }
 
 /* While draining, a second signal ends the process as it would have without a handler. */
-static void restore_signals(const sigset_t *signals) {
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+static void restore_signals(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
 static int serve(const struct lb_config *c, const struct lb_options *o, int argc, char **argv) {
@@ -57,6 +61,7 @@ static int serve(const struct lb_config *c, const struct lb_options *o, int argc
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     lb_server_setup_log(c);
+    lb_bootstrap_raise_limits();
     printf("starting in fs mode\n");
     fflush(stdout);
     if (lb_server_start(c, &s) < 0)
@@ -64,7 +69,7 @@ static int serve(const struct lb_config *c, const struct lb_options *o, int argc
     print_started(c, o, lb_server_port(s));
     lb_bootstrap_notify("READY=1");
     wait_for_end(s, &signals, argc, argv);
-    restore_signals(&signals);
+    restore_signals();
     if (!lb_server_stop(s, (unsigned)c->drain_timeout)) {
         lb_warn("some requests did not end in time");
         _exit(EXIT_FAILURE);

@@ -129,8 +129,35 @@ static unsigned bound_port(int fd) {
     socklen_t len = sizeof(a);
     if (getsockname(fd, (struct sockaddr *)&a, &len) < 0)
         return 0;
+    if (a.ss_family != AF_INET && a.ss_family != AF_INET6)
+        return 0;
     return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
                                          : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+/* A socket from the service manager is none of listen_ip's: what holds for that holds for it. */
+static int check_inherited(const struct lb_server *s) {
+    struct sockaddr_storage a = {0};
+    socklen_t len = sizeof(a), listens_len = sizeof(int);
+    int fd = s->loop.inherited_fd, listens = 0;
+    char ip[INET6_ADDRSTRLEN] = "";
+    if (fd < 0)
+        return 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len) < 0 || !listens ||
+        getsockname(fd, (struct sockaddr *)&a, &len) < 0) {
+        lb_error("the descriptor from the service manager is not a listening socket");
+        return -EINVAL;
+    }
+    if (a.ss_family == AF_INET)
+        inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr, ip, sizeof(ip));
+    else if (a.ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a)->sin6_addr, ip, sizeof(ip));
+    if (s->config->auth || a.ss_family == AF_UNIX || lb_config_is_loopback(ip))
+        return 0;
+    lb_error("without authentication only a loopback address may be served, and the socket from "
+             "the service manager is not one",
+             LB_LOG_C("ip", ip));
+    return -EINVAL;
 }
 
 /* The loops share the port by SO_REUSEPORT, and so would another lobos of the same user, which
@@ -222,6 +249,8 @@ int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
         err = lb_bootstrap_buckets(s->engine, &io, lb_slice_cstr(config->buckets));
     }
     if (err == 0)
+        err = check_inherited(s);
+    if (err == 0)
         err = start_loops(s);
     if (err < 0) {
         if (lb_server_stop(s, 0))
@@ -242,17 +271,27 @@ void lb_server_reload(struct lb_server *s, const struct lb_config *config) {
         lb_loop_set_access_log(&s->loops[i], config->access_log);
 }
 
-bool lb_server_stop(struct lb_server *s, unsigned timeout_s) {
+/* Waits for all loops, timeout_s in all. */
+static bool join_loops(struct lb_server *s, unsigned timeout_s) {
+    struct timespec until;
     bool ended = true;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_s;
+    for (unsigned i = 0; i < s->loops_n; i++)
+        ended &= lb_loop_join(&s->loops[i], &until) == 0;
+    return ended;
+}
+
+bool lb_server_stop(struct lb_server *s, unsigned timeout_s) {
     for (unsigned i = 0; i < s->loops_n; i++)
         lb_loop_drain(&s->loops[i]);
+    if (join_loops(s, timeout_s))
+        return true;
     for (unsigned i = 0; i < s->loops_n; i++) {
-        if (lb_loop_join(&s->loops[i], timeout_s) == 0)
-            continue;
-        lb_loop_abort(&s->loops[i]);
-        ended &= lb_loop_join(&s->loops[i], ABORT_TIMEOUT_S) == 0;
+        if (!s->loops[i].joined)
+            lb_loop_abort(&s->loops[i]);
     }
-    return ended;
+    return join_loops(s, ABORT_TIMEOUT_S);
 }
 
 void lb_server_free(struct lb_server *s) {
