@@ -7,6 +7,7 @@
 #include "s3/xml_priv.h"
 
 #define PAGE_MAX 10000
+#define NAME_MAX_LEN 256
 #define ENGINE_PAGE 256
 #define ENGINE_PAGE_SIZE_MAX (16u << 20) /* bytes of memory for one */
 #define DOCUMENT_MAX (8u << 20)
@@ -15,10 +16,10 @@ struct listing {
     struct lb_slice prefix;
     struct lb_slice token; /* the last name of the page before */
     uint64_t max;
-    uint64_t n;     /* listed so far */
-    char last[256]; /* the last name that the engine gave; where it goes on */
+    uint64_t n;              /* listed so far */
+    char last[NAME_MAX_LEN]; /* the last name that the engine gave; where it goes on */
     size_t last_len;
-    char listed[256]; /* the last name that was listed: the next token */
+    char listed[NAME_MAX_LEN]; /* the last name that was listed: the next token */
     size_t listed_len;
     bool truncated;
     struct lb_arena page; /* of the engine's page */
@@ -46,8 +47,9 @@ static void end(struct s3_request *r, int err) {
 }
 
 static void keep(char *to, size_t *to_len, struct lb_slice name) {
-    *to_len = name.len < 256 ? name.len : 256;
-    memcpy(to, name.ptr, *to_len);
+    *to_len = name.len < NAME_MAX_LEN ? name.len : NAME_MAX_LEN;
+    if (*to_len)
+        memcpy(to, name.ptr, *to_len);
 }
 
 /* Lists a bucket, or finds that there is one too many. */

@@ -10,9 +10,9 @@
 
 /* What the request's headers say of a new object: stored fields, x-amz-meta-*, storage class
  * (STANDARD is left out), x-amz-acl and x-amz-tagging. Initialises *ret; slices borrow from the
- * request or its arena. For PutObject, CreateMultipartUpload and CopyObject with REPLACE. Returns 0,
- * METADATA_TOO_LARGE, INVALID_STORAGE_CLASS, INVALID_TAG, INVALID_ARGUMENT or NOT_IMPLEMENTED (the
- * ACL), or -ENOMEM. */
+ * request or its arena. For PutObject, CreateMultipartUpload and CopyObject with REPLACE. Returns
+ * 0, METADATA_TOO_LARGE, INVALID_STORAGE_CLASS, INVALID_TAG, INVALID_ARGUMENT or NOT_IMPLEMENTED
+ * (the ACL), or -ENOMEM. */
 int s3_object_headers_parse(struct s3_request *r, struct s3_meta *ret);
 
 /* Just x-amz-tagging (for CopyObject with x-amz-tagging-directive: REPLACE): sets tags, tags_n. */

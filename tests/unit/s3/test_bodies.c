@@ -290,6 +290,11 @@ static void test_content_encoding(void **state) {
     assert_int_equal(put("Content-Encoding: aws-chunked,gzip\r\n", lb_buf_slice(&body)), 200);
     check_stored(LB_S("hello"));
     CHECK_SLICE(HEADER("Content-Encoding"), "gzip");
+    frame(LB_S("hello"), 5, "");
+    assert_int_equal(
+        put("Content-Encoding: deflate, aws-chunked,gzip, br\r\n", lb_buf_slice(&body)), 200);
+    check_stored(LB_S("hello"));
+    CHECK_SLICE(HEADER("Content-Encoding"), "deflate,gzip, br");
 }
 
 /* aws-chunked inside HTTP's chunked, without any length: what NIXL sends. */

@@ -50,6 +50,8 @@ static void fill(struct s3_meta *m) {
         parts[i] = (struct s3_meta_part){5000000000u + i, {{i, 9, 9, i}, 4}};
     m->parts = parts;
     m->parts_n = 3;
+    m->acl = S3_ACL_AUTHENTICATED_READ;
+    m->initiator = (struct s3_meta_pair){LB_S("alice"), LB_S("Alice")};
 }
 
 static void test_round_trip(void **state) {
@@ -68,6 +70,9 @@ static void test_round_trip(void **state) {
     assert_int_equal(out.tags_n, 1);
     CHECK_SLICE(out.tags[0].name, "project");
     CHECK_SLICE(out.tags[0].value, "x y");
+    assert_int_equal(out.acl, S3_ACL_AUTHENTICATED_READ);
+    CHECK_SLICE(out.initiator.name, "alice");
+    CHECK_SLICE(out.initiator.value, "Alice");
     assert_int_equal(out.checksum_kind, LB_HASH_CRC32C);
     assert_int_equal(out.checksum_type, S3_CHECKSUM_COMPOSITE);
     assert_int_equal(out.checksum.len, 4);
@@ -125,7 +130,7 @@ static void test_truncated(void **state) {
         whole += err == 0;
         free(cut);
     }
-    assert_int_equal(whole, 7); /* the version alone, and after each field but the last */
+    assert_int_equal(whole, 9); /* the version alone, and after each field but the last */
 }
 
 static void check_corrupt(const char *bytes, size_t n) {

@@ -106,13 +106,77 @@ static void test_get_by_part(void **state) {
     assert_true(s3_call_has(&c, "<Code>InvalidPart</Code>"));
 }
 
+#define HELLO "5d41402abc4b2a76b9719d911017c592" /* MD5 of hello */
+
+/* A Part element. */
+#define PART(number, etag) "<Part><PartNumber>" number "</PartNumber><ETag>" etag "</ETag></Part>"
+
+static int complete(const char *headers, const char *parts) {
+    char target[256], document[2048];
+    snprintf(target, sizeof(target), "/bucket/k?uploadId=%s", upload);
+    snprintf(document, sizeof(document), "<CompleteMultipartUpload>%s</CompleteMultipartUpload>",
+             parts);
+    return run("POST", target, headers, lb_slice_cstr(document));
+}
+
+/* A part that was sent again is named twice: the later one counts. */
+static void test_named_twice(void **state) {
+    begin("");
+    assert_int_equal(put_part("1", "", LB_S("hello")), 200);
+    assert_int_equal(complete("", PART("1", HELLO) PART("1", "1234")), 400);
+    assert_true(s3_call_has(&c, "<Code>InvalidPart</Code>"));
+    assert_int_equal(complete("", PART("1", HELLO) PART("2", HELLO) PART("1", HELLO)), 400);
+    assert_true(s3_call_has(&c, "<Code>InvalidPartOrder</Code>"));
+    assert_int_equal(complete("", PART("1", "1234") PART("1", HELLO)), 200);
+    assert_int_equal(run("GET", "/bucket/k", "", LB_S("")), 200);
+    CHECK_SLICE(lb_buf_slice(&c.received), "hello");
+}
+
+static void test_no_upload(void **state) {
+    strcpy(upload, "none");
+    assert_int_equal(complete("", PART("1", "1234")), 404);
+    assert_true(s3_call_has(&c, "<Code>NoSuchUpload</Code>"));
+    assert_int_equal(complete("", PART("1", HELLO HELLO)), 404);
+    assert_int_equal(complete("", PART("1", HELLO)), 404);
+    assert_int_equal(complete("", ""), 400);
+    begin("");
+    assert_int_equal(complete("", PART("1", HELLO HELLO)), 400);
+    assert_true(s3_call_has(&c, "<Code>InvalidPart</Code>"));
+}
+
+/* The checksum headers of a completion are the object's, not the document's. */
+static void test_claims(void **state) {
+    static const char parts[] = PART("1", HELLO) PART("2", HELLO);
+    h.conf.part_size_min = 1;
+    begin("x-amz-checksum-algorithm: CRC32\r\n");
+    assert_int_equal(put_part("1", "", LB_S("hello")), 200);
+    assert_int_equal(put_part("2", "", LB_S("hello")), 200);
+    assert_int_equal(complete("x-amz-checksum-crc32: NhCmhg==\r\n", parts), 400);
+    assert_true(s3_call_has(&c, "<Code>BadDigest</Code>"));
+    assert_int_equal(complete("x-amz-checksum-crc32: hV2X6w==-3\r\n", parts), 400);
+    assert_int_equal(complete("x-amz-checksum-crc32c: hV2X6w==-2\r\n", parts), 400);
+    assert_int_equal(complete("x-amz-checksum-crc32: hV2X6w==-2\r\n", parts), 200);
+    assert_true(s3_call_has(&c, "<ChecksumCRC32>hV2X6w==-2</ChecksumCRC32>"));
+    /* Who missed the answer gets it again. */
+    assert_int_equal(complete("x-amz-checksum-crc32: hV2X6w==-2\r\n", parts), 200);
+    assert_true(s3_call_has(&c, "<ChecksumCRC32>hV2X6w==-2</ChecksumCRC32>"));
+    assert_int_equal(
+        run("GET", "/bucket/k?partNumber=1", "x-amz-checksum-mode: ENABLED\r\n", LB_S("")), 206);
+    CHECK_SLICE(HEADER("x-amz-checksum-crc32"), "NhCmhg==");
+    CHECK_SLICE(HEADER("x-amz-checksum-type"), "COMPOSITE");
+    begin("x-amz-checksum-algorithm: CRC32\r\nx-amz-checksum-type: FULL_OBJECT\r\n");
+    assert_int_equal(put_part("1", "", LB_S("hello")), 200);
+    assert_int_equal(put_part("2", "", LB_S("hello")), 200);
+    assert_int_equal(complete("x-amz-checksum-crc32: 9YyXaA==-2\r\n", parts), 400);
+    assert_int_equal(complete("x-amz-checksum-crc32: 9YyXaA==\r\n", parts), 200);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_numbers),
-        TEST(test_checksums),
-        TEST(test_get_by_part),
+        TEST(test_numbers),     TEST(test_checksums), TEST(test_get_by_part),
+        TEST(test_named_twice), TEST(test_no_upload), TEST(test_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
