@@ -1,11 +1,11 @@
-#include "server/config.h"
+#include "server/config_priv.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum kind { STRING, UINT, SIZE, BOOL, ENUM };
+enum kind { STRING, UINT, SIZE, BOOL, ENUM, IP, CORES };
 
 struct key {
     const char *section, *name;
@@ -23,6 +23,12 @@ static const struct key keys[] = {
 };
 
 #define KEYS_N (sizeof(keys) / sizeof(keys[0]))
+
+_Static_assert(KEYS_N <= CONFIG_KEYS_MAX, "a file counts them all");
+
+static bool is_text(const struct key *k) {
+    return k->kind != UINT && k->kind != SIZE && k->kind != BOOL;
+}
 
 static void *member(struct lb_config *c, const struct key *k) {
     return (char *)c + k->offset;
@@ -101,6 +107,22 @@ static int set_enum(struct lb_config *c, const struct key *k, const char *value,
     return -EINVAL;
 }
 
+static int set_ip(struct lb_config *c, const struct key *k, const char *value, struct lb_buf *why) {
+    struct in6_addr address;
+    if (inet_pton(AF_INET, value, &address) == 1 || inet_pton(AF_INET6, value, &address) == 1)
+        return replace_string(member(c, k), value);
+    lb_buf_printf(why, "%s = %s: must be an IPv4 or IPv6 address", k->name, value);
+    return -EINVAL;
+}
+
+static int set_cores(struct lb_config *c, const struct key *k, const char *value,
+                     struct lb_buf *why) {
+    if (config_parse_cores(c, lb_slice_cstr(value)) == 0)
+        return replace_string(member(c, k), value);
+    lb_buf_printf(why, "%s = %s: must be like 1-8 or 1,3,10", k->name, value);
+    return -EINVAL;
+}
+
 static int set_key(struct lb_config *c, const struct key *k, const char *value,
                    struct lb_buf *why) {
     switch (k->kind) {
@@ -111,6 +133,10 @@ static int set_key(struct lb_config *c, const struct key *k, const char *value,
         return set_bool(c, k, value, why);
     case ENUM:
         return set_enum(c, k, value, why);
+    case IP:
+        return set_ip(c, k, value, why);
+    case CORES:
+        return set_cores(c, k, value, why);
     case STRING:
         return replace_string(member(c, k), value);
     }
@@ -131,7 +157,7 @@ int lb_config_init(struct lb_config *c) {
 void lb_config_fini(struct lb_config *c) {
     for (size_t i = 0; i < KEYS_N; i++) {
         char **at = member(c, &keys[i]);
-        if (keys[i].kind != STRING && keys[i].kind != ENUM)
+        if (!is_text(&keys[i]))
             continue;
         if (*at)
             explicit_bzero(*at, strlen(*at));
@@ -147,86 +173,41 @@ static bool section_is(const struct key *k, struct lb_slice section) {
            (lb_slice_eq(section, LB_S("entry")) && strcmp(k->section, "lobos") == 0);
 }
 
-static const char *const sections = "[lobos], [users], [filesystem] and [spdk_blobstore]";
+static const char sections[] = "[lobos], [users], [filesystem] and [spdk_blobstore]";
+
+int config_check_section(struct lb_slice section, struct lb_buf *why) {
+    if (lb_slice_eq(section, LB_S("users")))
+        return 0;
+    for (size_t i = 0; i < KEYS_N; i++) {
+        if (section_is(&keys[i], section))
+            return 0;
+    }
+    lb_buf_printf(why, "unknown section [%.*s]; the sections are %s", LB_SLICE_ARG(section),
+                  sections);
+    return -EINVAL;
+}
+
+int config_find_key(struct lb_slice section, struct lb_slice name, struct lb_buf *why) {
+    if (section.ptr && config_check_section(section, why) < 0)
+        return -EINVAL;
+    for (size_t i = 0; i < KEYS_N; i++) {
+        if ((!section.ptr || section_is(&keys[i], section)) &&
+            lb_slice_eq(name, lb_slice_cstr(keys[i].name)))
+            return (int)i;
+    }
+    lb_buf_printf(why, "unknown key %.*s", LB_SLICE_ARG(name));
+    return -EINVAL;
+}
 
 int lb_config_set(struct lb_config *c, const char *section, const char *name, const char *value,
                   struct lb_buf *why) {
     struct lb_slice want = lb_slice_cstr(section), key = lb_slice_cstr(name);
-    bool section_known = false;
     if (!section && lb_slice_find(key, '.') >= 0)
         want = lb_slice_cut(&key, '.');
     if (lb_slice_eq(want, LB_S("users")))
         return lb_config_add_user(c, key.ptr, value, why);
-    for (size_t i = 0; i < KEYS_N; i++) {
-        bool here = !want.ptr || section_is(&keys[i], want);
-        section_known |= here;
-        if (here && lb_slice_eq(key, lb_slice_cstr(keys[i].name)))
-            return set_key(c, &keys[i], value, why);
-    }
-    if (want.ptr && want.len == 0)
-        lb_buf_printf(why, "%s stands before any section; the sections are %s", name, sections);
-    else if (!section_known)
-        lb_buf_printf(why, "unknown section [%.*s]; the sections are %s", LB_SLICE_ARG(want),
-                      sections);
-    else
-        lb_buf_printf(why, "unknown key %.*s", LB_SLICE_ARG(key));
-    return -EINVAL;
-}
-
-/* ---- the file ---- */
-
-struct reading {
-    struct lb_config *config;
-    FILE *file;
-    struct lb_buf *why;
-    int line;
-    int line_failed; /* the line of the first mistake; its text is in why */
-    bool too_long;
-};
-
-/* inih asks for one line at a time and calls on_pair between two lines, so the count is the line's
- * number. */
-static char *read_line(char *line, int cap, void *stream) {
-    struct reading *r = stream;
-    if (!fgets(line, cap, r->file))
-        return NULL;
-    r->line++;
-    if (!strchr(line, '\n') && !feof(r->file)) {
-        r->too_long = true;
-        return NULL;
-    }
-    return line;
-}
-
-static int on_pair(void *user, const char *section, const char *name, const char *value) {
-    struct reading *r = user;
-    if (r->line_failed)
-        return 1;
-    if (lb_config_set(r->config, section, name, value, r->why) < 0)
-        r->line_failed = r->line;
-    return 1;
-}
-
-int lb_config_read_file(struct lb_config *c, const char *path, struct lb_buf *why) {
-    struct lb_buf text;
-    struct reading r = {.config = c, .file = fopen(path, "re"), .why = &text};
-    if (!r.file) {
-        int err = -errno;
-        lb_buf_printf(why, "%s: %s", path, strerror(errno));
-        return err;
-    }
-    lb_buf_init(&text, 4096);
-    int bad_line = ini_parse_stream(read_line, &r, on_pair, &r);
-    if (r.too_long)
-        lb_buf_printf(why, "%s:%d: the line is too long", path, r.line);
-    else if (r.line_failed && (bad_line <= 0 || r.line_failed <= bad_line))
-        lb_buf_printf(why, "%s:%d: %.*s", path, r.line_failed, (int)text.len, text.ptr);
-    else if (bad_line)
-        lb_buf_printf(why, "%s:%d: is neither a [section], a key = value, nor a comment", path,
-                      bad_line);
-    lb_buf_fini(&text);
-    fclose(r.file);
-    return r.too_long || r.line_failed || bad_line ? -EINVAL : 0;
+    int i = config_find_key(want, key, why);
+    return i < 0 ? i : set_key(c, &keys[i], value, why);
 }
 
 int lb_config_read_environment(struct lb_config *c, struct lb_buf *why) {
@@ -235,7 +216,7 @@ int lb_config_read_environment(struct lb_config *c, struct lb_buf *why) {
                                            {"LOBOS_BUCKETS", "buckets"}};
     for (size_t i = 0; i < 3; i++) {
         const char *value = getenv(names[i][0]);
-        int err = value ? lb_config_set(c, "lobos", names[i][1], value, why) : 0;
+        int err = value && value[0] ? lb_config_set(c, "lobos", names[i][1], value, why) : 0;
         if (err < 0)
             return err;
     }

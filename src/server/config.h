@@ -37,8 +37,13 @@ int lb_config_init(struct lb_config *c);
 void lb_config_fini(struct lb_config *c);
 
 /* Reads an INI file on top of c. On an error appends one line to why and returns -EINVAL (or -errno
- * of opening). */
+ * of reading). */
 int lb_config_read_file(struct lb_config *c, const char *path, struct lb_buf *why);
+
+/* The same for its text: len bytes, with room for one more, which are changed. name: of the file,
+ * for messages. */
+int lb_config_read_text(struct lb_config *c, const char *name, char *text, size_t len,
+                        struct lb_buf *why);
 
 /* Sets one key: "port", "lobos.port" or "filesystem.directory". Section NULL: name may carry it,
  * else it is looked for in all sections ([lobos] first). A key of [users] adds a user. Errors as
@@ -55,7 +60,10 @@ void lb_config_free_users(struct lb_config *c);
 /* LOBOS_ACCESS_KEY, LOBOS_SECRET_KEY, LOBOS_BUCKETS. Errors as above. */
 int lb_config_read_environment(struct lb_config *c, struct lb_buf *why);
 
-/* Checks what depends on several keys, and resolves auth, cores, http_threads. Errors as above. */
+/* What http_threads = 0 stands for: one per CPU, at most 8. */
+unsigned lb_config_threads_auto(void);
+
+/* Checks what depends on several keys, and resolves auth and http_threads. Errors as above. */
 int lb_config_check(struct lb_config *c, struct lb_buf *why);
 
 /* "127.0.0.1:8080", "[::1]:8080". Static buffer of the caller's. */

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "server/config.h"
+#include "auth/creds.h"
+#include "server/config_priv.h"
 
 static int fail(struct lb_buf *why, const char *text) {
     lb_buf_append(why, lb_slice_cstr(text));
@@ -31,9 +32,7 @@ static int add_core(struct lb_config *c, uint64_t core) {
     return 0;
 }
 
-/* "1-8", "1,3,10" or a mixture. */
-static int parse_cores(struct lb_config *c) {
-    struct lb_slice list = lb_slice_cstr(c->http_threads_cores);
+int config_parse_cores(struct lb_config *c, struct lb_slice list) {
     c->cores_n = 0;
     while (list.len) {
         struct lb_slice last = lb_slice_trim(lb_slice_cut(&list, ','));
@@ -52,15 +51,16 @@ static int parse_cores(struct lb_config *c) {
     return 0;
 }
 
+unsigned lb_config_threads_auto(void) {
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return cpus < 1 ? 1 : cpus > 8 ? 8 : (unsigned)cpus;
+}
+
 static int check_threads(struct lb_config *c, struct lb_buf *why) {
-    if (parse_cores(c) < 0)
-        return fail(why, "http_threads_cores: must be like 1-8 or 1,3,10");
     if (c->http_threads == 0 && c->cores_n > 0)
         c->http_threads = c->cores_n;
-    if (c->http_threads == 0) {
-        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-        c->http_threads = cpus < 1 ? 1 : cpus > 8 ? 8 : (uint64_t)cpus;
-    }
+    if (c->http_threads == 0)
+        c->http_threads = lb_config_threads_auto();
     if (c->cores_n > 0 && c->cores_n != c->http_threads) {
         lb_buf_printf(why, "http_threads_cores names %u cores, but http_threads is %u", c->cores_n,
                       (unsigned)c->http_threads);
@@ -70,13 +70,14 @@ static int check_threads(struct lb_config *c, struct lb_buf *why) {
 }
 
 static int check_auth(struct lb_config *c, struct lb_buf *why) {
-    struct in6_addr address;
     bool has_key = c->access_key[0], has_secret = c->secret_key[0];
     if (has_key != has_secret)
         return fail(why, "access_key and secret_key go together: one of them is empty");
     if (strcmp(c->auth_enabled, "true") == 0 && !has_key)
         return fail(why, "auth_enabled = true needs access_key and secret_key (or "
                          "LOBOS_ACCESS_KEY and LOBOS_SECRET_KEY)");
+    if (strlen(c->access_key) > LB_ACCESS_KEY_MAX || strlen(c->secret_key) > LB_SECRET_KEY_MAX)
+        return fail(why, "access_key and secret_key: at most 128 characters each");
     if (c->users_n && !has_key)
         return fail(why, "[users] needs an administrator: set access_key and secret_key");
     for (size_t i = 0; i < c->users_n; i++) {
@@ -86,11 +87,6 @@ static int check_auth(struct lb_config *c, struct lb_buf *why) {
         }
     }
     c->auth = has_key && strcmp(c->auth_enabled, "false") != 0;
-    if (inet_pton(AF_INET, c->listen_ip, &address) != 1 &&
-        inet_pton(AF_INET6, c->listen_ip, &address) != 1) {
-        lb_buf_printf(why, "listen_ip = %s: must be an IPv4 or IPv6 address", c->listen_ip);
-        return -EINVAL;
-    }
     if (!c->auth && !lb_config_is_loopback(c->listen_ip)) {
         lb_buf_printf(why,
                       "listen_ip = %s: without authentication only a loopback address may be "
@@ -106,10 +102,6 @@ int lb_config_check(struct lb_config *c, struct lb_buf *why) {
     if (strcmp(c->backend, "spdk_blobstore") == 0)
         return fail(why, "backend = spdk_blobstore: this lobos was built without SPDK; use "
                          "backend = filesystem");
-    if (strcmp(c->backend, "filesystem") != 0) {
-        lb_buf_printf(why, "backend = %s: must be filesystem", c->backend);
-        return -EINVAL;
-    }
     if (!c->fs_directory[0])
         return fail(why, "directory in [filesystem] is not set: which directory shall be served? "
                          "(Or use --root DIR or --dir DIR.)");

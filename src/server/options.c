@@ -52,12 +52,30 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* In the older form, which has a directory, -c pins threads; else it names the configuration. */
+/* Short options. In the older form, which has a directory, -c pins threads; else it names the
+ * configuration. "-" in front: arguments stay where they are. */
+#define SHORT_WITH_DIR "d:p:t:cer:h"
+#define SHORT_WITH_FILE "c:d:p:t:er:h"
+
+/* Is "-dir.cfg" behind "-c", or "-cdir.cfg" itself, the name of a file? "-d DIR", "-cd DIR" and
+ * "--dir=DIR" are options. arg: the argument with the 'd'; attached: more follows in it. */
+static bool is_file_name(const char *arg, bool behind_c, bool attached) {
+    if (arg[0] != '-' || arg[1] == '-' || !attached)
+        return false;
+    return behind_c || strcspn(arg, "c") < strcspn(arg, "d");
+}
+
 static bool has_dir(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        struct lb_slice arg = lb_slice_cstr(argv[i]);
-        if (lb_slice_starts_with(arg, LB_S("-d")) || lb_slice_starts_with(arg, LB_S("--dir")))
+    int option;
+    const char *c = NULL; /* the argument before which stood "-c" */
+    optind = 0;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "-" SHORT_WITH_DIR, long_options, NULL)) != -1) {
+        const char *arg = argv[optind - 1];
+        if (option == 'd' && !is_file_name(arg, arg == c, optarg != arg))
             return true;
+        if (option == 'c')
+            c = argv[optind];
     }
     return false;
 }
@@ -68,9 +86,14 @@ static int set_directory(struct lb_config *c, const char *dir, bool single, stru
         lb_buf_printf(why, "%s: %s", dir, strerror(errno));
         return -EINVAL;
     }
+    const char *bucket = single ? strrchr(real, '/') + 1 : "";
     int err = lb_config_set(c, "filesystem", "directory", real, why);
-    if (err == 0 && single)
-        err = lb_config_set(c, "filesystem", "single_bucket", strrchr(real, '/') + 1, why);
+    if (err == 0)
+        err = lb_config_set(c, "filesystem", "single_bucket", bucket, why);
+    if (err == 0 && single && !bucket[0]) {
+        lb_buf_printf(why, "--dir %s: has no name that a bucket could have; use --root", dir);
+        err = -EINVAL;
+    }
     free(real);
     return err;
 }
@@ -89,10 +112,8 @@ static int set_pair(struct lb_config *c, char *pair, struct lb_buf *why) {
 
 static int pin_threads(struct lb_config *c, struct lb_buf *why) {
     char cores[32];
-    if (c->http_threads == 0) {
-        lb_buf_printf(why, "--pin-threads-to-cpus needs --threads");
-        return -EINVAL;
-    }
+    if (c->http_threads == 0)
+        c->http_threads = lb_config_threads_auto();
     snprintf(cores, sizeof(cores), "0-%u", (unsigned)c->http_threads - 1);
     return lb_config_set(c, "lobos", "http_threads_cores", cores, why);
 }
@@ -101,6 +122,7 @@ struct parsing {
     struct lb_config *config;
     struct lb_options *options;
     struct lb_buf *why;
+    const char *argument; /* the one that the option is in */
     bool dir_form;
     bool pin;
 };
@@ -110,6 +132,7 @@ static int apply(struct parsing *p, int option) {
     struct lb_config *c = p->config;
     switch (option) {
     case OPT_ROOT:
+        p->options->single_dir = false;
         return set_directory(c, optarg, false, p->why);
     case 'd':
         p->options->single_dir = true;
@@ -128,7 +151,8 @@ static int apply(struct parsing *p, int option) {
         p->pin = true;
         return 0;
     default:
-        lb_buf_printf(p->why, "unknown option or missing value; lobos --help lists the options");
+        lb_buf_printf(p->why, "%s: unknown option or missing value; lobos --help lists the options",
+                      p->argument);
         return -EINVAL;
     }
 }
@@ -136,8 +160,7 @@ static int apply(struct parsing *p, int option) {
 /* First pass: what to do, and which file comes below the options. */
 static int scan(struct parsing *p, int argc, char **argv, const char *short_options) {
     int option;
-    optind = 1;
-    opterr = 0;
+    optind = 0;
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
         if (option == 'h')
             p->options->action = LB_OPTIONS_HELP;
@@ -157,9 +180,10 @@ static int scan(struct parsing *p, int argc, char **argv, const char *short_opti
 
 static int apply_all(struct parsing *p, int argc, char **argv, const char *short_options) {
     int option, err = 0;
-    optind = 1;
+    optind = 0;
     while (err == 0 &&
            (option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        p->argument = argv[optind > 1 ? optind - 1 : 1];
         if (option == 'c' && p->dir_form)
             p->pin = true;
         else if (option != 'c' && option != 'C' && option != OPT_CHECK)
@@ -171,7 +195,7 @@ static int apply_all(struct parsing *p, int argc, char **argv, const char *short
 int lb_options_parse(int argc, char **argv, struct lb_config *c, struct lb_options *ret,
                      struct lb_buf *why) {
     struct parsing p = {.config = c, .options = ret, .why = why, .dir_form = has_dir(argc, argv)};
-    const char *short_options = p.dir_form ? "d:p:t:cer:h" : "c:d:p:t:er:h";
+    const char *short_options = p.dir_form ? SHORT_WITH_DIR : SHORT_WITH_FILE;
     *ret = (struct lb_options){.action = LB_OPTIONS_RUN};
     int err = lb_config_init(c);
     if (err == 0)
