@@ -125,8 +125,8 @@ static int read_all(FILE *f, char **ret, size_t *ret_len) {
 }
 
 int lb_config_read_file(struct lb_config *c, const char *path, struct lb_buf *why) {
-    char *text;
-    size_t len;
+    char *text = NULL;
+    size_t len = 0;
     FILE *f = fopen(path, "re");
     if (f)
         setvbuf(f, NULL, _IONBF, 0); /* secrets are nowhere but in text, which is wiped */

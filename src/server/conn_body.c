@@ -14,16 +14,15 @@ void conn_body_begin(struct conn *c) {
     c->chunked = (struct lb_http_chunked){0};
     c->body_left = r->content_length == LB_HTTP_LENGTH_NONE ? 0 : r->content_length;
     c->body_eof = !r->chunked && c->body_left == 0;
-    /* Even when the length is zero: botocore, once it got a final response instead of "100", takes its
-     * status line for that of the next response on the connection as well. */
+    /* Even when the length is zero: botocore, once it got a final response instead of "100", takes
+     * its status line for that of the next response on the connection as well. */
     c->continue_due = r->expect_continue && c->in_at == c->in_len;
 }
 
 bool conn_body_droppable(const struct conn *c) {
     if (c->continue_due)
         return false;
-    return c->body_eof ||
-           (!c->in_dead && !c->request.chunked && c->body_left <= CONN_DISCARD_MAX);
+    return c->body_eof || (!c->in_dead && !c->request.chunked && c->body_left <= CONN_DISCARD_MAX);
 }
 
 static void complete(struct conn *c, int err) {
