@@ -47,20 +47,6 @@ static int parse_wanted(struct lb_slice list, unsigned *ret) {
     return *ret ? 0 : LB_ERR_INVALID_ARGUMENT;
 }
 
-static void write_checksum(struct lb_buf *b, const struct s3_meta *m) {
-    char text[S3_CHECKSUM_TEXT_MAX];
-    if (!m->checksum.len)
-        return;
-    s3_xml_open(b, "Checksum");
-    s3_xml_open(b, s3_checksum_element(m->checksum_kind).ptr);
-    lb_buf_append(b, s3_checksum_text(&m->checksum, text));
-    if (m->checksum_type == S3_CHECKSUM_COMPOSITE)
-        lb_buf_printf(b, "-%u", (unsigned)m->parts_n);
-    s3_xml_close(b, s3_checksum_element(m->checksum_kind).ptr);
-    s3_xml_text(b, "ChecksumType", s3_checksum_type_name(m->checksum_type));
-    s3_xml_close(b, "Checksum");
-}
-
 /* The parts are counted always, and listed when they have checksums, as S3 does. */
 static void write_parts(struct lb_buf *b, const struct s3_meta *m, const struct attributes *a) {
     char text[S3_CHECKSUM_TEXT_MAX];
@@ -106,8 +92,11 @@ static void on_head(struct lb_engine_op *op, int err) {
     if (a->want & WANT_ETAG)
         s3_xml_text(b, "ETag",
                     lb_etag_slice(&op->info.etag)); /* without quotes, alone in S3's API */
-    if (a->want & WANT_CHECKSUM)
-        write_checksum(b, &meta);
+    if (a->want & WANT_CHECKSUM && meta.checksum.len) {
+        s3_xml_open(b, "Checksum");
+        s3_checksum_write(b, &meta);
+        s3_xml_close(b, "Checksum");
+    }
     if (a->want & WANT_PARTS)
         write_parts(b, &meta, a);
     if (a->want & WANT_CLASS) {

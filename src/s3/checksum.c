@@ -1,6 +1,7 @@
 /* The names of S3's checksums, and the headers that carry them. */
 #include "s3/checksum_priv.h"
 
+#include "s3/xml_priv.h"
 #include <errno.h>
 
 static const struct {
@@ -128,4 +129,24 @@ void s3_checksum_reply(struct s3_request *r, unsigned kind, const struct lb_dige
     }
     s3_header(r, kinds[kind].header, value);
     s3_header(r, LB_S("x-amz-checksum-type"), s3_checksum_type_name(type));
+}
+
+void s3_checksum_write(struct lb_buf *xml, const struct s3_meta *m) {
+    const char *element = s3_checksum_element(m->checksum_kind).ptr;
+    char text[S3_CHECKSUM_TEXT_MAX];
+    if (!m->checksum.len)
+        return;
+    s3_xml_open(xml, element);
+    lb_buf_append(xml, s3_checksum_text(&m->checksum, text));
+    if (m->checksum_type == S3_CHECKSUM_COMPOSITE)
+        lb_buf_printf(xml, "-%u", (unsigned)m->parts_n);
+    s3_xml_close(xml, element);
+    s3_xml_text(xml, "ChecksumType", s3_checksum_type_name(m->checksum_type));
+}
+
+void s3_checksum_write_kind(struct lb_buf *xml, const struct s3_meta *m) {
+    if (m->checksum_kind == LB_HASH_KINDS)
+        return;
+    s3_xml_text(xml, "ChecksumAlgorithm", s3_checksum_name(m->checksum_kind));
+    s3_xml_text(xml, "ChecksumType", s3_checksum_type_name(m->checksum_type));
 }

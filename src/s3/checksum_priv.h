@@ -45,4 +45,11 @@ int s3_checksum_from_headers(const struct s3_request *r, unsigned *ret_kind,
 void s3_checksum_reply(struct s3_request *r, unsigned kind, const struct lb_digest *d,
                        enum s3_checksum_type type, uint32_t parts_n);
 
+/* Appends an object's checksum to a document: <ChecksumCRC32>...</ChecksumCRC32> and
+ * <ChecksumType>, when it has one; a composite one with "-<parts>" behind it. */
+void s3_checksum_write(struct lb_buf *xml, const struct s3_meta *m);
+
+/* Appends <ChecksumAlgorithm> and <ChecksumType>, when there is a checksum to be. */
+void s3_checksum_write_kind(struct lb_buf *xml, const struct s3_meta *m);
+
 #endif

@@ -206,8 +206,6 @@ static int match_parts(const struct s3_request *r, struct completing *c,
 
 static void reply(struct s3_request *r, const struct lb_etag *etag) {
     struct completing *c = r->state;
-    const struct s3_meta *m = &c->meta;
-    char text[S3_CHECKSUM_TEXT_MAX];
     struct lb_buf *b = &c->xml;
     lb_buf_init(b, REPLY_MAX);
     s3_xml_begin(b, "CompleteMultipartUploadResult");
@@ -219,14 +217,7 @@ static void reply(struct s3_request *r, const struct lb_etag *etag) {
     s3_xml_text(b, "Bucket", r->bucket);
     s3_xml_text(b, "Key", r->key);
     s3_xml_etag(b, lb_etag_slice(etag));
-    if (m->checksum.len) {
-        s3_xml_open(b, s3_checksum_element(m->checksum_kind).ptr);
-        lb_buf_append(b, s3_checksum_text(&m->checksum, text));
-        if (m->checksum_type == S3_CHECKSUM_COMPOSITE)
-            lb_buf_printf(b, "-%u", (unsigned)m->parts_n);
-        s3_xml_close(b, s3_checksum_element(m->checksum_kind).ptr);
-        s3_xml_text(b, "ChecksumType", s3_checksum_type_name(m->checksum_type));
-    }
+    s3_checksum_write(b, &c->meta);
     s3_xml_close(b, "CompleteMultipartUploadResult");
     s3_reply_xml(r, 200, b);
 }

@@ -165,7 +165,6 @@ static void on_committed(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct copying *c = r->state;
     const char *root = c->part ? "CopyPartResult" : "CopyObjectResult";
-    char text[S3_CHECKSUM_TEXT_MAX];
     lb_buf_fini(&c->blob);
     c->copy.writer = NULL;
     if (err < 0) {
@@ -178,11 +177,7 @@ static void on_committed(struct lb_engine_op *op, int err) {
     s3_xml_begin(&c->xml, root);
     s3_xml_time(&c->xml, "LastModified", op->info.mtime_ns);
     s3_xml_etag(&c->xml, lb_etag_slice(&op->info.etag));
-    if (c->meta.checksum.len && c->meta.checksum_type == S3_CHECKSUM_FULL_OBJECT) {
-        s3_xml_text(&c->xml, s3_checksum_element(c->meta.checksum_kind).ptr,
-                    s3_checksum_text(&c->meta.checksum, text));
-        s3_xml_text(&c->xml, "ChecksumType", s3_checksum_type_name(c->meta.checksum_type));
-    }
+    s3_checksum_write(&c->xml, &c->meta);
     s3_xml_close(&c->xml, root);
     s3_reply_xml(r, 200, &c->xml);
 }

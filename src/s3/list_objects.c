@@ -79,10 +79,7 @@ static void write_entry(struct s3_request *r, struct listing *l, const struct lb
     s3_xml_etag(b, lb_etag_slice(&e->info.etag));
     struct lb_slice class = LB_S("STANDARD");
     if (e->info.meta.len && s3_meta_decode(r->x->arena, e->info.meta, &meta) == 0) {
-        if (meta.checksum_kind != LB_HASH_KINDS) {
-            s3_xml_text(b, "ChecksumAlgorithm", s3_checksum_name(meta.checksum_kind));
-            s3_xml_text(b, "ChecksumType", s3_checksum_type_name(meta.checksum_type));
-        }
+        s3_checksum_write_kind(b, &meta);
         if (meta.fields[S3_META_STORAGE_CLASS].len)
             class = meta.fields[S3_META_STORAGE_CLASS];
     }

@@ -62,10 +62,7 @@ static void on_parts(struct lb_engine_op *op, int err) {
     s3_xml_u64(b, "NextPartNumberMarker", n ? op->ret_parts[n - 1].number : 0);
     s3_xml_u64(b, "MaxParts", l->max);
     s3_xml_bool(b, "IsTruncated", n && op->truncated);
-    if (l->upload.checksum_kind != LB_HASH_KINDS) {
-        s3_xml_text(b, "ChecksumAlgorithm", s3_checksum_name(l->upload.checksum_kind));
-        s3_xml_text(b, "ChecksumType", s3_checksum_type_name(l->upload.checksum_type));
-    }
+    s3_checksum_write_kind(b, &l->upload);
     for (size_t i = 0; i < n; i++)
         write_part(r, b, &op->ret_parts[i]);
     s3_xml_close(b, "ListPartsResult");
@@ -142,10 +139,7 @@ static void add_upload(struct s3_request *r, const struct lb_upload_info *u) {
     write_initiator(r, b, &meta);
     if (meta.fields[S3_META_STORAGE_CLASS].len)
         class = meta.fields[S3_META_STORAGE_CLASS];
-    if (meta.checksum_kind != LB_HASH_KINDS) {
-        s3_xml_text(b, "ChecksumAlgorithm", s3_checksum_name(meta.checksum_kind));
-        s3_xml_text(b, "ChecksumType", s3_checksum_type_name(meta.checksum_type));
-    }
+    s3_checksum_write_kind(b, &meta);
     s3_xml_text(b, "StorageClass", class);
     s3_xml_time(b, "Initiated", u->created_ns);
     s3_xml_close(b, "Upload");

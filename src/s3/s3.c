@@ -166,9 +166,11 @@ static int choose_op(struct s3_request *r, enum s3_level level) {
     return err < 0 ? err : check_version(r);
 }
 
-/* A CORS preflight is never signed. */
+/* A CORS preflight is never signed. "OPTIONS *" is none. */
 static int check_preflight(const struct s3_request *r, enum s3_level level) {
-    bool is_preflight = r->x->request->method == LB_HTTP_OPTIONS && level != S3_SERVICE;
+    const struct lb_http_request *h = r->x->request;
+    bool is_preflight =
+        h->method == LB_HTTP_OPTIONS && level != S3_SERVICE && !lb_slice_eq(h->target, LB_S("*"));
     return is_preflight && !s3_request_header(r, LB_S("origin")).ptr ? LB_ERR_MISSING_ORIGIN : 0;
 }
 
