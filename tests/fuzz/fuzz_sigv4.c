@@ -12,8 +12,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct lb_cred cred = {"AKIAIOSFODNN7EXAMPLE",
-                                    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "", "", 1};
+static const struct lb_cred cred = {
+    .access_key = "AKIAIOSFODNN7EXAMPLE",
+    .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    .epoch = 1,
+};
 static struct lb_auth_pair headers[HEADERS_MAX];
 
 static void parse(struct lb_slice text, struct lb_auth_request *r) {

@@ -25,7 +25,11 @@ struct test_request {
 
 static inline struct lb_creds *test_creds(uint64_t epoch) {
     struct lb_creds *creds = lb_creds_new();
-    struct lb_cred cred = {TEST_ACCESS_KEY, TEST_SECRET_KEY, "id", "name", epoch};
+    struct lb_cred cred = {.access_key = TEST_ACCESS_KEY,
+                           .secret_key = TEST_SECRET_KEY,
+                           .user_id = "id",
+                           .display_name = "name",
+                           .epoch = epoch};
     assert_non_null(creds);
     assert_int_equal(lb_creds_add(creds, &cred), 0);
     return creds;
