@@ -181,6 +181,9 @@ static int place_plain(struct fs_engine *fs, const struct fs_install *in, struct
     if (rc < 0)
         return rc;
     rc = fs_touch(fs, in->bucket, t, path);
+    /* Without a journal to keep the order, the plain file must last before the hidden one goes. */
+    if (rc == 0 && !fs->journaled && fs_hidden_maybe(fs, in->bucket, in->key))
+        rc = fs_path_settle(fs, in->bucket, path);
     /* A hidden file that stays behind is harmless: the plain one is found first. */
     if (rc == 0 && fs_hidden_clear(fs, in->bucket, in->key, t) < 0)
         lb_warn("an object's hidden file could not be removed", LB_LOG_S("key", in->key));

@@ -77,6 +77,15 @@ int fs_file_sync(struct fs_engine *fs, int fd) {
     return rc;
 }
 
+int fs_path_settle(struct fs_engine *fs, struct lb_slice bucket, const char *path) {
+    char copy[FS_PATH_MAX];
+    snprintf(copy, sizeof(copy), "%s", path);
+    int rc = fs_path_sync(fs, bucket, copy, NULL, NULL);
+    if (rc < 0)
+        fail(fs, rc);
+    return rc;
+}
+
 int fs_touch(struct fs_engine *fs, struct lb_slice bucket, struct fs_touched *t, const char *path) {
     t->any = true;
     if (fs->journaled)
@@ -84,12 +93,7 @@ int fs_touch(struct fs_engine *fs, struct lb_slice bucket, struct fs_touched *t,
     char **at = t->paths[0] ? &t->paths[1] : &t->paths[0];
     if (!*at && (*at = strdup(path)))
         return 0;
-    char copy[FS_PATH_MAX];
-    snprintf(copy, sizeof(copy), "%s", path);
-    int rc = fs_path_sync(fs, bucket, copy, NULL, NULL);
-    if (rc < 0)
-        fail(fs, rc);
-    return rc;
+    return fs_path_settle(fs, bucket, path);
 }
 
 static void touched_fini(struct fs_touched *t) {

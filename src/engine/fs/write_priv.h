@@ -60,6 +60,10 @@ struct fs_touched {
  * had to do on the spot. */
 int fs_touch(struct fs_engine *fs, struct lb_slice bucket, struct fs_touched *t, const char *path);
 
+/* Worker. Makes the entry `path` durable at once, where nothing keeps it in order with what
+ * follows. A failure turns the engine READ_ONLY. */
+int fs_path_settle(struct fs_engine *fs, struct lb_slice bucket, const char *path);
+
 /* Someone whose changes are to become durable. Embedded; kept until done. */
 struct fs_waiter {
     void (*done)(struct fs_waiter *w, int err); /* on its loop */
