@@ -4,7 +4,8 @@
 #include "auth/sigv4_priv.h"
 #include "base/err.h"
 
-static const struct lb_cred alice = {TEST_ACCESS_KEY, TEST_SECRET_KEY, "", "", 1};
+static const struct lb_cred alice = {
+    .access_key = TEST_ACCESS_KEY, .secret_key = TEST_SECRET_KEY, .epoch = 1};
 
 /* Expected is what Python's hmac makes of the same four steps. */
 static void key_is_derived(void **state) {
@@ -83,7 +84,7 @@ static int verify(const struct lb_creds *creds, struct lb_auth_key_cache *cache,
 static void cache_follows_the_epoch(void **state) {
     static struct lb_auth_key_cache cache, empty;
     struct lb_creds *creds = test_creds(1), *changed = lb_creds_new();
-    struct lb_cred cred = {TEST_ACCESS_KEY, "changed", "", "", 2};
+    struct lb_cred cred = {.access_key = TEST_ACCESS_KEY, .secret_key = "changed", .epoch = 2};
     assert_int_equal(lb_creds_add(changed, &cred), 0);
     assert_int_equal(verify(creds, &cache,
                             "AWS4-HMAC-SHA256 Credential=" TEST_ACCESS_KEY

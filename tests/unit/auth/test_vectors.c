@@ -75,7 +75,7 @@ static void check_canonical(struct vector *v) {
 /* Our own signer must come to botocore's signature where both sign the same headers. Returns
  * whether they do. */
 static bool check_sign(struct vector *v) {
-    struct lb_cred cred = {TEST_ACCESS_KEY, TEST_SECRET_KEY, "", "", 0};
+    struct lb_cred cred = {.access_key = TEST_ACCESS_KEY, .secret_key = TEST_SECRET_KEY};
     struct lb_slice got, scope = v->claim.scope;
     struct lb_slice want = must_read(v, "authorization");
     if (v->claim.presigned || strncmp(v->name, "as-sent", 7) == 0)

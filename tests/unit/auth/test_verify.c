@@ -268,7 +268,7 @@ static void unsigned_headers(void **state) {
 /* Signs host alone: what is covered otherwise is tolerated, what isn't is not. */
 static void covered_headers_may_be_unsigned(void **state) {
     struct fixture *f = *state;
-    struct lb_cred cred = {TEST_ACCESS_KEY, TEST_SECRET_KEY, "", "", 0};
+    struct lb_cred cred = {.access_key = TEST_ACCESS_KEY, .secret_key = TEST_SECRET_KEY};
     struct lb_slice authorization;
     begin(f, "GET /b/k");
     f->request.auth.headers_n = 1;
