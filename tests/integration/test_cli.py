@@ -144,6 +144,8 @@ def test_every_key_can_be_set(tmp_path):
     ("[lobos]\ndurability = maybe\n", 2, "durability = maybe"),
     ("port = 80\n", 1, "port stands before any section"),
     ("[network]\nport = 80\n", 1, "unknown section [network]"),
+    ("[users]\nalice = AKALICE\n", 2, "[users] alice"),
+    ("[users]\nalice = A:b\nbob = A:c\n", 3, "the same access key"),
     ("[lobos]\nport 80\n", 2, "neither a [section]"),
     ("[lobos]\nport = 80\n[filesystem\n", 3, "neither a [section]"),
     ("[filesystem]\nport = 80\n", 2, "unknown key port"),

@@ -1,0 +1,118 @@
+"""Memory under many connections and large uploads, and lists of a large directory."""
+
+import os
+import resource
+import selectors
+import socket
+import statistics
+import time
+
+import pytest
+
+from wire import Wire, ask, request
+
+IDLE = 1000
+UPLOADS = 100
+MEMORY_MAX = 256 << 20
+PIECE = memoryview(bytes(1 << 18))
+
+
+@pytest.fixture(autouse=True)
+def descriptors():
+    """For both ends of each connection's process: ours may have few by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * IDLE
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"only {hard} open files are allowed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def idle_connections(server, stack):
+    """Some have sent nothing, some a request, some half of one."""
+    for i in range(IDLE):
+        wire = Wire(server)
+        stack.append(wire)
+        if i % 3 == 1:
+            assert wire.send(request("GET", "/")).reply().status == 200
+        elif i % 3 == 2:
+            wire.send("PUT /bucket/never HTTP/1.1\r\nHost: x\r\nContent-Le")
+
+
+def upload_all(server, size, limit):
+    """Uploads of `size` bytes at once, each sent up to `limit`. Returns the responses' status lines."""
+    replies = {}
+    with selectors.DefaultSelector() as selector:
+        for i in range(UPLOADS):
+            sock = socket.create_connection(("127.0.0.1", server.port))
+            sock.sendall(request("PUT", f"/bucket/large-{i}", Content_Length=str(size)))
+            sock.setblocking(False)
+            selector.register(sock, selectors.EVENT_WRITE, [i, 0])
+        while selector.get_map():
+            for key, _ in selector.select(30):
+                if step(selector, key.fileobj, key.data, size, limit, replies):
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+    return replies
+
+
+def step(selector, sock, state, size, limit, replies):
+    """Sends a piece, or reads the response. Returns True at the end."""
+    if state[1] == size:
+        replies[state[0]] = sock.recv(4096).split(b"\r\n")[0]
+        return True
+    state[1] += sock.send(PIECE[:min(len(PIECE), limit - state[1])])
+    if state[1] == size:
+        selector.modify(sock, selectors.EVENT_READ, state)
+    return state[1] == limit < size
+
+
+@pytest.mark.parametrize("backend", ["io_uring", "epoll"])
+def test_memory_is_bounded(make_server, figure, long, backend):
+    server = make_server(credentials=False, buckets=["bucket"], io_backend=backend, drain_timeout=2)
+    free = os.statvfs(server.root).f_bavail * os.statvfs(server.root).f_frsize
+    size = min(1 << 30, free * 3 // 4 // UPLOADS)  # the server reserves what is declared
+    limit = size if long else min(8 << 20, size)
+    idle = []
+    idle_connections(server, idle)
+    begun = time.monotonic()
+    replies = upload_all(server, size, limit)
+    took = time.monotonic() - begun
+    if long:
+        assert set(replies.values()) == {b"HTTP/1.1 200 OK"} and len(replies) == UPLOADS
+    peak = server.status("VmHWM")
+    for i, wire in enumerate(idle):
+        if i % 30 == 1:
+            assert wire.send(request("GET", "/")).reply().status == 200
+    for wire in idle:
+        wire.sock.close()
+    assert peak < MEMORY_MAX, f"{peak >> 20} MiB"
+    figure(f"{IDLE} idle connections and {UPLOADS} uploads of {size >> 20} MiB ({limit >> 20} MiB sent of "
+           f"each, {UPLOADS * limit / took / 1e6:.0f} MB/s, {backend}): {peak >> 20} MiB")
+
+
+def test_listing_a_large_directory(make_server, figure, long):
+    number = 1_000_000 if long else 100_000
+    server = make_server(credentials=False, buckets=["bucket"])
+    folder = os.open(server.root / "bucket", os.O_RDONLY)
+    for i in range(number):
+        os.close(os.open(f"k{i:07}", os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=folder))
+    os.close(folder)
+    begun = time.monotonic()
+    assert ask(server, "GET", "/bucket?list-type=2").body.count(b"<Key>") == 1000
+    cold = time.monotonic() - begun
+    times = []
+    with Wire(server) as wire:
+        for n in range(20):
+            after = number // 2 + n * 1000
+            begun = time.monotonic()
+            reply = wire.send(request("GET", f"/bucket?list-type=2&start-after=k{after:07}")).reply()
+            times.append(time.monotonic() - begun)
+            assert reply.body.count(b"<Key>") == 1000
+            assert b"<Key>k%07d</Key>" % (after + 1) in reply.body
+    warm = statistics.median(times)
+    figure(f"a page of 1,000 keys of a directory of {number:,}: first {cold * 1000:.0f} ms, then "
+           f"{warm * 1000:.1f} ms; memory {server.status('VmHWM') >> 20} MiB")
+    assert warm < (0.02 if long else 0.1)
+    assert server.status("VmHWM") < MEMORY_MAX
