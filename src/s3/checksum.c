@@ -132,10 +132,10 @@ void s3_checksum_reply(struct s3_request *r, unsigned kind, const struct lb_dige
 }
 
 void s3_checksum_write(struct lb_buf *xml, const struct s3_meta *m) {
-    const char *element = s3_checksum_element(m->checksum_kind).ptr;
     char text[S3_CHECKSUM_TEXT_MAX];
     if (!m->checksum.len)
         return;
+    const char *element = s3_checksum_element(m->checksum_kind).ptr;
     s3_xml_open(xml, element);
     lb_buf_append(xml, s3_checksum_text(&m->checksum, text));
     if (m->checksum_type == S3_CHECKSUM_COMPOSITE)
