@@ -102,6 +102,7 @@ static void tls_step(struct lb_io_op *op, int64_t res) {
         op->done = tls_output_sent;
         lb_io_send(s->io, op, s->fd, output.ptr, output.len, false);
     } else if (n == LB_TLS_WANT_INPUT) {
+        lb_tls_trim(t->end);
         op->done = tls_input;
         lb_io_recv(s->io, op, s->fd, t->cipher, sizeof(t->cipher));
     } else {

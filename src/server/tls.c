@@ -6,7 +6,8 @@
 
 #include "base/log.h"
 
-#define PLAIN_MAX 65536 /* bytes encrypted before the output is sent */
+#define PLAIN_MAX 65536  /* bytes encrypted before the output is sent */
+#define OUTPUT_KEPT 4096 /* bytes of memory for output that a client who waits may keep */
 
 struct lb_tls {
     SSL_CTX *ctx;
@@ -153,6 +154,13 @@ void lb_tls_output_sent(struct lb_tls_end *e, size_t n) {
             return;
         n -= (size_t)got;
     }
+}
+
+void lb_tls_trim(struct lb_tls_end *e) {
+    BUF_MEM *held, *fresh;
+    BIO_get_mem_ptr(e->out, &held);
+    if (held->length == 0 && held->max > OUTPUT_KEPT && (fresh = BUF_MEM_new()))
+        BIO_set_mem_buf(e->out, fresh, BIO_CLOSE); /* frees the other one */
 }
 
 void lb_tls_shutdown(struct lb_tls_end *e) {

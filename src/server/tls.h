@@ -29,6 +29,8 @@ int lb_tls_input(struct lb_tls_end *e, const void *buf, size_t len);
 /* Ciphertext for the peer: borrowed until lb_tls_output_sent. Empty when there is none. */
 struct lb_slice lb_tls_output(struct lb_tls_end *e);
 void lb_tls_output_sent(struct lb_tls_end *e, size_t n);
+/* Gives back memory that a large output needed. Call it before a wait that may be long. */
+void lb_tls_trim(struct lb_tls_end *e);
 /* Queues close_notify. */
 void lb_tls_shutdown(struct lb_tls_end *e);
 
