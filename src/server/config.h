@@ -40,9 +40,8 @@ void lb_config_fini(struct lb_config *c);
  * of reading). */
 int lb_config_read_file(struct lb_config *c, const char *path, struct lb_buf *why);
 
-/* The same for its text: len bytes, with room for one more, which are changed. name: of the file,
- * for messages. */
-int lb_config_read_text(struct lb_config *c, const char *name, char *text, size_t len,
+/* The same for its text. name: of the file, for messages. */
+int lb_config_read_text(struct lb_config *c, const char *name, struct lb_slice text,
                         struct lb_buf *why);
 
 /* Sets one key: "port", "lobos.port" or "filesystem.directory". Section NULL: name may carry it,

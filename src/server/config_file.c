@@ -1,112 +1,104 @@
-/* The text of a configuration: lines that are empty, a comment (# or ;), a [section], or
- * key = value. White space around each of these counts for nothing; " ;" begins a comment behind
- * them. A key may stand there once. */
+/* The text of a configuration, by inih, which asks for a line and then calls back with what it
+ * found in it; so a mistake is known by its line. A key may stand there once. */
 #include <errno.h>
+#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "server/config_priv.h"
 
-#define LINE_MAX_LEN 4096
 #define FILE_SIZE_MAX (8u << 20)
+#define SAID_MAX 4096
 
 struct reading {
     struct lb_config *config;
-    char section[64];
+    struct lb_slice rest; /* lines to come */
     unsigned line;
     unsigned set_at[CONFIG_KEYS_MAX]; /* the line that sets a key; 0: none yet */
+    int err;                          /* of the line, its reason in said */
+    struct lb_buf said;
 };
 
-static int fail(struct lb_buf *why, const char *text) {
-    lb_buf_append(why, lb_slice_cstr(text));
-    return -EINVAL;
+static void fail(struct reading *r, const char *text) {
+    lb_buf_append(&r->said, lb_slice_cstr(text));
+    r->err = -EINVAL;
 }
 
-static struct lb_slice without_comment(struct lb_slice value) {
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.ptr[i] == ';' && (i == 0 || value.ptr[i - 1] == ' ' || value.ptr[i - 1] == '\t'))
-            return lb_slice_trim(lb_slice(value.ptr, i));
-    }
-    return value;
+/* "[section]", which inih passes over until a key follows. */
+static void check_section(struct reading *r, struct lb_slice line) {
+    ptrdiff_t end = lb_slice_find(line, ']');
+    if (line.len && line.ptr[0] == '[' && end > 0)
+        r->err = config_check_section(lb_slice(line.ptr + 1, (size_t)end - 1), &r->said);
 }
 
-static int read_section(struct reading *r, struct lb_slice name, struct lb_buf *why) {
-    name = lb_slice_trim(name);
-    if (name.len == 0 || name.len >= sizeof(r->section))
-        return fail(why, "is no name of a section");
-    memcpy(r->section, name.ptr, name.len);
-    r->section[name.len] = '\0';
-    return config_check_section(name, why);
+/* Gives inih the next line, without the white space that would make it the continuation of the one
+ * before. */
+static char *next_line(char *to, int cap, void *stream) {
+    struct reading *r = stream;
+    if (r->err || r->rest.len == 0)
+        return NULL;
+    struct lb_slice line = lb_slice_trim(lb_slice_cut(&r->rest, '\n'));
+    r->line++;
+    if (lb_slice_ends_with(line, LB_S("\r")))
+        line = lb_slice_trim(lb_slice_first(line, line.len - 1));
+    if (lb_slice_find(line, '\0') >= 0)
+        fail(r, "holds a NUL byte");
+    else if (line.len + 2 > (size_t)cap)
+        fail(r, "the line is too long; --set KEY=VALUE takes a value of any length");
+    else
+        check_section(r, line);
+    if (r->err)
+        return NULL;
+    memcpy(to, line.ptr, line.len);
+    memcpy(to + line.len, "\n", 2);
+    return to;
 }
 
-/* The line's own memory is used to end name and value with a NUL. */
-static int read_pair(struct reading *r, char *line, size_t equals, size_t len, struct lb_buf *why) {
-    struct lb_slice name = lb_slice_trim(lb_slice(line, equals));
-    struct lb_slice value = lb_slice_trim(lb_slice(line + equals + 1, len - equals - 1));
-    value = without_comment(value);
-    ((char *)name.ptr)[name.len] = '\0';
-    ((char *)value.ptr)[value.len] = '\0';
-    if (!r->section[0]) {
-        lb_buf_printf(why, "%s stands before any section", name.ptr);
+static int set_once(struct reading *r, const char *section, const char *name) {
+    int key = config_find_key(lb_slice_cstr(section), lb_slice_cstr(name), &r->said);
+    if (key < 0)
+        return key;
+    if (r->set_at[key]) {
+        lb_buf_printf(&r->said, "%s is set in line %u already", name, r->set_at[key]);
         return -EINVAL;
     }
-    if (strcmp(r->section, "users") != 0) {
-        int key = config_find_key(lb_slice_cstr(r->section), name, why);
-        if (key < 0)
-            return key;
-        if (r->set_at[key]) {
-            lb_buf_printf(why, "%s is set in line %u already", name.ptr, r->set_at[key]);
-            return -EINVAL;
-        }
-        r->set_at[key] = r->line;
-    }
-    return lb_config_set(r->config, r->section, name.ptr, value.ptr, why);
+    r->set_at[key] = r->line;
+    return 0;
 }
 
-/* line: len bytes and room for a NUL. */
-static int read_line(struct reading *r, char *line, size_t len, struct lb_buf *why) {
-    struct lb_slice s = lb_slice_trim(lb_slice(line, len));
-    if (len > LINE_MAX_LEN)
-        return fail(why, "the line is too long");
-    if (memchr(line, '\0', len))
-        return fail(why, "holds a NUL byte");
-    if (s.len == 0 || s.ptr[0] == '#' || s.ptr[0] == ';')
-        return 0;
-    if (s.ptr[0] == '[') {
-        s = without_comment(s);
-        if (s.len > 1 && s.ptr[s.len - 1] == ']')
-            return read_section(r, lb_slice(s.ptr + 1, s.len - 2), why);
-    } else {
-        const char *equals = memchr(line, '=', len);
-        if (equals && equals != s.ptr)
-            return read_pair(r, line, (size_t)(equals - line), len, why);
+static int on_pair(void *user, const char *section, const char *name, const char *value) {
+    struct reading *r = user;
+    if (r->err)
+        return 1;
+    if (!section[0]) {
+        lb_buf_printf(&r->said, "%s stands before any section", name);
+        r->err = -EINVAL;
+    } else if (strcmp(section, "users") != 0) {
+        r->err = set_once(r, section, name);
     }
-    return fail(why, "is neither a [section], a key = value, nor a comment");
+    if (r->err == 0)
+        r->err = lb_config_set(r->config, section, name, value, &r->said);
+    return 1;
 }
 
-int lb_config_read_text(struct lb_config *c, const char *name, char *text, size_t len,
+int lb_config_read_text(struct lb_config *c, const char *name, struct lb_slice text,
                         struct lb_buf *why) {
-    static const char bom[] = "\xef\xbb\xbf";
-    struct reading r = {.config = c};
-    struct lb_buf said;
-    int err = 0;
-    size_t at = len >= 3 && memcmp(text, bom, 3) == 0 ? 3 : 0;
-    lb_buf_init(&said, 2 * LINE_MAX_LEN);
-    while (err == 0 && at < len) {
-        const char *end = memchr(text + at, '\n', len - at);
-        size_t n = end ? (size_t)(end - (text + at)) : len - at;
-        r.line++;
-        n -= n > 0 && text[at + n - 1] == '\r';
-        err = read_line(&r, text + at, n, &said);
-        at = end ? (size_t)(end - text) + 1 : len;
+    struct reading r = {.config = c, .rest = text};
+    if (lb_slice_starts_with(text, LB_S("\xef\xbb\xbf")))
+        r.rest = lb_slice_from(text, 3);
+    lb_buf_init(&r.said, SAID_MAX);
+    int bad_line = ini_parse_stream(next_line, &r, on_pair, &r);
+    if (bad_line && !r.err) {
+        r.line = bad_line > 0 ? (unsigned)bad_line : r.line;
+        fail(&r, "is neither a [section], a key = value, nor a comment");
     }
-    if (err < 0)
-        lb_buf_printf(why, "%s:%u: %.*s", name, r.line, (int)said.len, said.ptr ? said.ptr : "");
-    lb_buf_fini(&said);
-    return err;
+    if (r.err)
+        lb_buf_printf(why, "%s:%u: %.*s", name, r.line, LB_SLICE_ARG(lb_buf_slice(&r.said)));
+    lb_buf_fini(&r.said);
+    return r.err;
 }
 
-/* All of a file, and room for one byte more. */
+/* All of a file. */
 static int read_all(FILE *f, char **ret, size_t *ret_len) {
     char *text = malloc(FILE_SIZE_MAX + 1);
     if (!text)
@@ -137,7 +129,7 @@ int lb_config_read_file(struct lb_config *c, const char *path, struct lb_buf *wh
         lb_buf_printf(why, "%s: %s", path, strerror(-err));
         return err;
     }
-    err = lb_config_read_text(c, path, text, len, why);
+    err = lb_config_read_text(c, path, lb_slice(text, len), why);
     explicit_bzero(text, len);
     free(text);
     return err;
