@@ -56,7 +56,7 @@ static void write_parts(struct lb_buf *b, const struct s3_meta *m, const struct 
         return;
     s3_xml_open(b, "ObjectParts");
     s3_xml_u64(b, "PartsCount", m->parts_n);
-    if (m->parts[0].checksum.len) {
+    if (m->checksum_kind != LB_HASH_KINDS && m->parts[0].checksum.len) {
         s3_xml_u64(b, "PartNumberMarker", a->parts_after);
         s3_xml_u64(b, "NextPartNumberMarker", end);
         s3_xml_u64(b, "MaxParts", a->parts_max);

@@ -172,7 +172,8 @@ static int match_part(const struct s3_request *r, struct completing *c, size_t i
     if (have->size < r->s3->conf->part_size_min && i + 1 < c->parts_n)
         return LB_ERR_ENTITY_TOO_SMALL;
     to->size = have->size;
-    to->checksum = stored.checksum;
+    if (stored.checksum_kind == c->meta.checksum_kind) /* else the client's own, of a part alone */
+        to->checksum = stored.checksum;
     if (c->claimed[i].len &&
         (c->claimed[i].len != stored.checksum.len ||
          !lb_hash_eq(c->claimed[i].bytes, stored.checksum.bytes, stored.checksum.len)))

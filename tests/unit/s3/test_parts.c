@@ -171,12 +171,32 @@ static void test_claims(void **state) {
     assert_int_equal(complete("x-amz-checksum-crc32: 9YyXaA==\r\n", parts), 200);
 }
 
+/* A client checks its parts by itself, in an upload that has no checksum. */
+static void test_part_checksums_alone(void **state) {
+    static const char parts[] = PART("1", HELLO) PART("2", HELLO);
+    h.conf.part_size_min = 1;
+    begin("");
+    assert_int_equal(put_part("1", "x-amz-checksum-crc32: NhCmhg==\r\n", LB_S("hello")), 200);
+    assert_int_equal(put_part("2", "x-amz-checksum-crc32: NhCmhg==\r\n", LB_S("hello")), 200);
+    assert_int_equal(complete("", parts), 200);
+    assert_int_equal(run("GET", "/bucket/k?attributes",
+                         "x-amz-object-attributes: ObjectParts, Checksum\r\n", LB_S("")),
+                     200);
+    assert_true(s3_call_has(&c, "<PartsCount>2</PartsCount>"));
+    assert_false(s3_call_has(&c, "Checksum"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_numbers),     TEST(test_checksums), TEST(test_get_by_part),
-        TEST(test_named_twice), TEST(test_no_upload), TEST(test_claims),
+        TEST(test_numbers),
+        TEST(test_checksums),
+        TEST(test_get_by_part),
+        TEST(test_named_twice),
+        TEST(test_no_upload),
+        TEST(test_claims),
+        TEST(test_part_checksums_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
