@@ -61,6 +61,18 @@ static const struct sim_version *recognise(const struct sim_key *k, const struct
     return among(f, &k->past);
 }
 
+/* Removes what is damaged, so that the key is known to be free. */
+static void remove_damaged(struct sim_model *m, struct sim_store *s, const struct sim_key *k) {
+    struct sim_job j;
+    sim_job_init(s, &j, LB_S(SIM_BUCKET), k->name);
+    sim_job_call(&j, s->ops->remove);
+    int err = sim_job_wait(&j);
+    sim_job_fini(&j);
+    if (err)
+        sim_model_fail(m, "damaged key \"%.40s\" cannot be removed: %s", k->name.ptr,
+                       lb_err_name(err));
+}
+
 static bool check_key(struct sim_model *m, struct sim_key *k, struct sim_store *s,
                       enum sim_check how, bool adopt, struct found *f) {
     f->err = sim_store_get(s, LB_S(SIM_BUCKET), k->name, &f->got);
@@ -226,8 +238,11 @@ bool sim_model_check(struct sim_model *m, struct sim_store *s, enum sim_check ho
         check_key(m, &m->keys[i], s, how, adopt, &found[i]);
     if (!m->failure[0])
         check_list(m, s, found);
-    for (size_t i = 0; i < SIM_KEYS; i++)
+    for (size_t i = 0; i < SIM_KEYS; i++) {
         sim_got_fini(&found[i].got);
+        if (adopt && found[i].err == LB_ERR_CORRUPT)
+            remove_damaged(m, s, &m->keys[i]);
+    }
     for (size_t i = 0; i < SIM_CLIENTS && !m->failure[0]; i++) {
         if (m->clients[i].upload)
             check_upload(m, &m->clients[i], s);

@@ -8,7 +8,7 @@
 struct dice {
     struct lb_prng prng;
     unsigned keep_percent; /* without a journal: of the pending changes */
-    size_t meta_max;       /* with one: how many of the metadata changes */
+    size_t logged;         /* with one: how many of the changes it holds */
     bool *cut_off;         /* by inode: a truncation was lost, and so is all data after it */
     uint64_t *known;       /* by inode: the size on the disk before any pending data */
     uint64_t seed;
@@ -107,36 +107,37 @@ static void roll_buffered(struct sim_fs *to, const struct sim_change *c, const s
     }
     if (from < stop)
         sim_state_write(&n->disk, from, c->bytes->bytes + (from - c->off), stop - from, stop);
-    n->disk.mtime_ns = c->mtime_ns;
-    n->disk.ctime_ns = c->ctime_ns;
 }
 
-static void roll_journaled(struct sim_fs *to, struct sim_change *c, struct dice *d,
-                           size_t *meta_n) {
+static void roll_journaled(struct sim_fs *to, struct sim_change *c, struct dice *d, bool logged) {
     bool meta = sim_pending_is_meta(c);
-    if (meta && (*meta_n)++ < d->meta_max) {
+    if (logged && meta)
         sim_pending_apply(to, c);
-        if (c->kind == SIM_CH_SIZE)
-            d->known[c->ino] = c->off;
-    } else if (c->kind == SIM_CH_SIZE)
+    else if (logged)
+        sim_pending_stamp(to, c);
+    if (c->kind == SIM_CH_SIZE && logged)
+        d->known[c->ino] = c->off;
+    else if (c->kind == SIM_CH_SIZE)
         d->cut_off[c->ino] = true;
-    else if (c->kind == SIM_CH_WRITE && !d->cut_off[c->ino] && !meta)
+    if (c->kind != SIM_CH_WRITE || d->cut_off[c->ino])
+        return;
+    if (!meta)
         roll_buffered(to, c, d);
-    else if (c->kind == SIM_CH_WRITE && !d->cut_off[c->ino])
+    else if (!logged)
         sim_pending_tear(&sim_inode(to, c->ino)->disk, c, &d->prng, false, false);
 }
 
 static void roll(struct sim_fs *to, struct dice *d) {
-    size_t metas = 0, meta_n = 0;
-    LB_LIST_FOR_EACH(it, &to->pending)
-    metas += sim_pending_is_meta(LB_CONTAINER_OF(it, struct sim_change, link));
+    size_t n = 0;
     uint64_t how = lb_prng_below(&d->prng, 6);
     d->keep_percent = how == 0 ? 0 : how == 1 ? 100 : (unsigned)(how - 1) * 20;
-    d->meta_max = how == 0 ? 0 : how == 1 ? metas : lb_prng_below(&d->prng, metas + 1);
+    d->logged = how == 0   ? 0
+                : how == 1 ? to->pending_n
+                           : lb_prng_below(&d->prng, to->pending_n + 1);
     LB_LIST_FOR_EACH(it, &to->pending) {
         struct sim_change *c = LB_CONTAINER_OF(it, struct sim_change, link);
         if (to->conf.journaled)
-            roll_journaled(to, c, d, &meta_n);
+            roll_journaled(to, c, d, n++ < d->logged);
         else
             roll_plain(to, c, d);
     }

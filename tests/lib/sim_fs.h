@@ -9,10 +9,10 @@
  *    pending, in any combination; a rename is kept or lost as a whole (every file system in use
  *    does that much). A file's size may cover sectors that were never written: zeros or garbage.
  *  - With `journaled`, the rules of ext4 (data=ordered) and XFS: changes of metadata (create,
- *    rename, unlink, mkdir, rmdir, setxattr, truncate, O_DIRECT writes with the size they set)
- *    become durable strictly in the order they were made. fsync of a file or directory makes all
- *    of them durable up to the last one that concerned it, and no later one. Buffered data is
- *    written out at any time; a file's size covers only data that was.
+ *    rename, unlink, mkdir, rmdir, setxattr, truncate, times, O_DIRECT writes with the size that
+ *    they set) become durable strictly in the order they were made. fsync of a file or directory
+ *    makes all of them durable up to the last one that concerned it, and no later one. Buffered
+ *    data is written out at any time; a file's size covers only data that was.
  *
  * In both, pending writes tear at sectors of 512 bytes. An fsync that fails may have written any
  * part of the file's data, and what it did not write is lost to the disk for good, though the page
@@ -74,6 +74,7 @@ struct sim_fs_conf {
     uint64_t tick_ns; /* time stamps are multiples of this; 0: 4 ms */
     unsigned cold_percent; /* how often LB_VFS_CACHED and resident say no */
     unsigned direct_align; /* O_DIRECT wants multiples of this; 0: SIM_SECTOR */
+    bool lies;             /* fsync does nothing and says that it did: for canaries */
     size_t pending_max;    /* changes pending before the oldest half is written back; 0: 8192 */
 };
 

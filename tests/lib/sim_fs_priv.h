@@ -193,6 +193,8 @@ void sim_pending_clear(struct sim_fs *fs);
 bool sim_pending_is_meta(const struct sim_change *c);
 /* Makes the disk version of what c changed hold it. c is pending, or a copy that is not linked. */
 void sim_pending_apply(struct sim_fs *fs, struct sim_change *c);
+/* The times alone: they are metadata, with a journal also those of a buffered write. */
+void sim_pending_stamp(struct sim_fs *fs, const struct sim_change *c);
 /* Writes only some sectors of a write to the disk version: each is new, old or (garbage) noise.
  * grow: the size may grow to cover them. */
 void sim_pending_tear(struct sim_state *disk, const struct sim_change *c, struct lb_prng *p,

@@ -46,6 +46,14 @@ static void supersede(struct sim_fs *fs, const struct sim_change *c) {
     }
 }
 
+/* Times never go back, in whatever order changes come to the disk. */
+static void stamp(struct sim_state *disk, const struct sim_change *c) {
+    if (disk->mtime_ns < c->mtime_ns)
+        disk->mtime_ns = c->mtime_ns;
+    if (disk->ctime_ns < c->ctime_ns)
+        disk->ctime_ns = c->ctime_ns;
+}
+
 static void apply_names(struct sim_fs *fs, struct sim_change *c) {
     for (int i = 1; i >= 0; i--) {
         struct sim_slot *s = &c->slot[i];
@@ -53,8 +61,7 @@ static void apply_names(struct sim_fs *fs, struct sim_change *c) {
             continue;
         struct sim_state *disk = &sim_inode(fs, s->dir)->disk;
         sim_state_set_entry(disk, s->name, s->ino);
-        disk->mtime_ns = c->mtime_ns;
-        disk->ctime_ns = c->ctime_ns;
+        stamp(disk, c);
     }
     supersede(fs, c);
 }
@@ -71,8 +78,11 @@ void sim_pending_apply(struct sim_fs *fs, struct sim_change *c) {
         sim_state_resize(disk, c->off);
     else
         sim_state_set_xattr(disk, c->name, c->bytes);
-    disk->mtime_ns = c->mtime_ns;
-    disk->ctime_ns = c->ctime_ns;
+    stamp(disk, c);
+}
+
+void sim_pending_stamp(struct sim_fs *fs, const struct sim_change *c) {
+    stamp(&sim_inode(fs, c->ino)->disk, c);
 }
 
 void sim_pending_tear(struct sim_state *disk, const struct sim_change *c, struct lb_prng *p,
@@ -166,6 +176,8 @@ void sim_pending_sync(struct sim_fs *fs, uint64_t ino, bool failed) {
         if (is_of(c, ino) || (fs->conf.journaled && sim_pending_is_meta(c))) {
             sim_pending_apply(fs, c);
             change_free(fs, c);
+        } else if (fs->conf.journaled) {
+            sim_pending_stamp(fs, c);
         }
     }
 }

@@ -124,8 +124,10 @@ static int store_sidecar(struct fs_engine *fs, struct lb_slice bucket, int fd, u
     fs_attrs_path(fs, bucket, ino, path);
     atomic_store(&fs->sidecars, true);
     int err = fs_reserved_make(fs, bucket, "attrs");
+    /* A journal keeps an xattr in front of the rename that follows, not the bytes of a sidecar:
+     * were they lost, what is left of a relaxed object would pass for another program's file. */
     if (!err)
-        err = fs_reserved_replace(fs, bucket, path, blob, sync);
+        err = fs_reserved_replace(fs, bucket, path, blob, sync || fs->journaled);
     if (err || fs->no_xattr)
         return err;
     /* Emptied, it points to the sidecar. Where there never was one, nothing needs emptying. */
