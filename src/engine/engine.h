@@ -51,6 +51,10 @@ struct lb_precond {
     uint64_t if_size;
 };
 
+/* Decides a precondition against what is there (found NULL: nothing). Returns 0,
+ * PRECONDITION_FAILED or NO_SUCH_KEY. Pure; engines call it inside their commits. */
+int lb_precond_check(const struct lb_precond *p, const struct lb_object_info *found);
+
 struct lb_engine;
 struct lb_engine_port;
 struct lb_engine_op;

@@ -1,4 +1,5 @@
 /* The pipeline of a body: read, hash and write side by side, within a window of buffers. */
+#include "s3/access_priv.h"
 #include "s3/body_inner_priv.h"
 
 static void pump(struct s3_body *b);
@@ -117,12 +118,25 @@ static void read_more(struct s3_body *b) {
     b->r->x->ops->read(b->r->x, b->frame ? S3_FRAME_READ : S3_BODY_BUF, on_read);
 }
 
-/* The end: is it what was promised? A digest can be taken once, and the payload's SHA-256 may be
- * the object's checksum as well. */
+/* Takes the checksum that was asked for, and holds it against the one that was sent. sha256: the
+ * payload's, which can be taken only once, when it was; else NULL. */
+static int verify_checksum(struct s3_body *b, const struct lb_digest *sha256) {
+    struct s3_body_result *res = &b->result;
+    if (res->checksum_kind == LB_HASH_KINDS)
+        return 0;
+    if (sha256 && res->checksum_kind == LB_HASH_SHA256)
+        res->checksum = *sha256;
+    else
+        lb_hash_stream_final(&b->hash, res->checksum_kind, &res->checksum);
+    bool same =
+        !b->has_checksum || lb_hash_eq(res->checksum.bytes, b->checksum.bytes, res->checksum.len);
+    return same ? 0 : LB_ERR_BAD_DIGEST;
+}
+
+/* The end: is it what was promised? */
 static int verify(struct s3_body *b) {
     struct s3_body_result *res = &b->result;
     struct lb_digest sha256;
-    int err = 0;
     if (b->size != LB_SIZE_UNKNOWN && res->size != b->size)
         return LB_ERR_INCOMPLETE_BODY;
     if (b->document.err)
@@ -130,22 +144,13 @@ static int verify(struct s3_body *b) {
     if (b->has_sha256) {
         lb_hash_stream_final(&b->hash, LB_HASH_SHA256, &sha256);
         if (!lb_hash_eq(sha256.bytes, b->r->auth.sha256, sha256.len))
-            err = LB_ERR_PAYLOAD_HASH_MISMATCH;
+            return LB_ERR_PAYLOAD_HASH_MISMATCH;
     }
-    if (err == 0 && (b->kinds & LB_HASH_BIT(LB_HASH_MD5)))
+    if (b->kinds & LB_HASH_BIT(LB_HASH_MD5))
         lb_hash_stream_final(&b->hash, LB_HASH_MD5, &res->md5);
-    if (err == 0 && b->has_md5 && !lb_hash_eq(res->md5.bytes, b->md5, sizeof(b->md5)))
-        err = LB_ERR_BAD_DIGEST;
-    if (err == 0 && res->checksum_kind != LB_HASH_KINDS) {
-        if (b->has_sha256 && res->checksum_kind == LB_HASH_SHA256)
-            res->checksum = sha256;
-        else
-            lb_hash_stream_final(&b->hash, res->checksum_kind, &res->checksum);
-        if (b->has_checksum &&
-            !lb_hash_eq(res->checksum.bytes, b->checksum.bytes, res->checksum.len))
-            err = LB_ERR_BAD_DIGEST;
-    }
-    return err;
+    if (b->has_md5 && !lb_hash_eq(res->md5.bytes, b->md5, sizeof(b->md5)))
+        return LB_ERR_BAD_DIGEST;
+    return verify_checksum(b, b->has_sha256 ? &sha256 : NULL);
 }
 
 static void finish_when_idle(struct s3_body *b) {
@@ -194,11 +199,15 @@ void s3_body_close(struct s3_request *r) {
     lb_buf_fini(&b->document);
 }
 
+static void use_document(struct s3_request *r) {
+    r->body->document_fn(r, lb_buf_slice(&r->body->document));
+}
+
 static void on_document(struct s3_request *r, int err) {
     if (err < 0)
         s3_fail(r, err);
     else
-        r->body->document_fn(r, lb_buf_slice(&r->body->document));
+        s3_access_again(r, use_document);
 }
 
 void s3_read_document(struct s3_request *r, size_t size_max, s3_document_fn fn) {

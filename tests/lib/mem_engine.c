@@ -107,19 +107,7 @@ void mem_publish(struct mem_bucket *b, struct lb_slice key, struct mem_version *
 
 int mem_precond(const struct mem_bucket *b, struct lb_slice key, const struct lb_precond *p) {
     struct mem_object *o = mem_object((struct mem_bucket *)b, key);
-    struct lb_slice etag = o ? lb_etag_slice(&o->version->info.etag) : LB_S("");
-    if (p->if_match.len && !o)
-        return LB_ERR_NO_SUCH_KEY;
-    if (p->if_match.len && !lb_slice_eq(p->if_match, LB_S("*")) && !lb_slice_eq(p->if_match, etag))
-        return LB_ERR_PRECONDITION_FAILED;
-    if (p->if_none_match.len && o &&
-        (lb_slice_eq(p->if_none_match, LB_S("*")) || lb_slice_eq(p->if_none_match, etag)))
-        return LB_ERR_PRECONDITION_FAILED;
-    if (o && p->has_size && p->if_size != o->version->info.size)
-        return LB_ERR_PRECONDITION_FAILED;
-    return o && p->has_mtime && p->if_mtime_s != o->version->info.mtime_ns / 1000000000
-               ? LB_ERR_PRECONDITION_FAILED
-               : 0;
+    return lb_precond_check(p, o ? &o->version->info : NULL);
 }
 
 static void bucket_free(struct mem_bucket *b) {

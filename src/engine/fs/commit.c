@@ -35,10 +35,10 @@ int fs_precond_decide(struct fs_engine *fs, struct lb_slice bucket, struct lb_sl
     lb_buf_init(&blob, FS_ATTRS_MAX);
     int rc = fs_find(fs, bucket, key, &blob, &found);
     if (rc == 0) {
-        rc = fs_precond_check(pre, &found.info);
+        rc = lb_precond_check(pre, &found.info);
         fs->vfs->ops->close(fs->vfs, found.fd);
     } else if (rc == LB_ERR_NO_SUCH_KEY) {
-        rc = fs_precond_check(pre, NULL);
+        rc = lb_precond_check(pre, NULL);
     }
     lb_buf_fini(&blob);
     return rc;

@@ -200,9 +200,6 @@ int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, st
                 struct fs_found *f);
 /* Worker. Is it there? 0 or NO_SUCH_BUCKET or -errno. */
 int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket);
-/* Decides op->precond against what is there now (found NULL: nothing). Returns 0,
- * PRECONDITION_FAILED or NO_SUCH_KEY. Pure. */
-int fs_precond_check(const struct lb_precond *p, const struct lb_object_info *found);
 
 void fs_open(struct lb_engine_port *p, struct lb_engine_op *op);
 void fs_read(struct lb_reader *r, struct lb_engine_op *op, uint64_t off, uint64_t len, bool files);

@@ -128,28 +128,6 @@ int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, s
     return err ? err : LB_ERR_NO_SUCH_KEY;
 }
 
-static int64_t floor_s(int64_t ns) {
-    return ns / 1000000000 - (ns % 1000000000 < 0);
-}
-
-int fs_precond_check(const struct lb_precond *p, const struct lb_object_info *found) {
-    struct lb_slice etag = found ? lb_etag_slice(&found->etag) : lb_slice(NULL, 0);
-    if (p->if_match.len && !found)
-        return LB_ERR_NO_SUCH_KEY;
-    if (!found)
-        return 0;
-    if (p->if_match.len && !lb_slice_eq(p->if_match, LB_S("*")) && !lb_slice_eq(p->if_match, etag))
-        return LB_ERR_PRECONDITION_FAILED;
-    if (p->if_none_match.len &&
-        (lb_slice_eq(p->if_none_match, LB_S("*")) || lb_slice_eq(p->if_none_match, etag)))
-        return LB_ERR_PRECONDITION_FAILED;
-    if (p->has_mtime && p->if_mtime_s != floor_s(found->mtime_ns))
-        return LB_ERR_PRECONDITION_FAILED;
-    if (p->has_size && p->if_size != found->size)
-        return LB_ERR_PRECONDITION_FAILED;
-    return 0;
-}
-
 /* ---- the engine's operations ---- */
 
 static struct fs_cache *cache_of(struct lb_engine_port *p) {

@@ -10,11 +10,11 @@ static int decide(struct fs_engine *fs, const struct lb_engine_op *op) {
     lb_buf_init(&blob, FS_ATTRS_MAX);
     int rc = fs_find(fs, op->bucket, op->key, &blob, &found);
     if (rc == 0) {
-        rc = fs_precond_check(&op->precond, &found.info);
+        rc = lb_precond_check(&op->precond, &found.info);
         fs->vfs->ops->close(fs->vfs, found.fd);
         rc = rc ? rc : 1;
     } else if (rc == LB_ERR_NO_SUCH_KEY) {
-        rc = fs_precond_check(&op->precond, NULL);
+        rc = lb_precond_check(&op->precond, NULL);
     } else if (rc == LB_ERR_CORRUPT && !fs_precond_any(&op->precond)) {
         rc = 1;
     }
@@ -63,7 +63,7 @@ void fs_remove(struct lb_engine_port *p, struct lb_engine_op *op) {
  * another program gets attributes of its own, with the ETag that it has shown so far. */
 static int set_meta_found(struct fs_engine *fs, struct lb_engine_op *op,
                           const struct fs_found *found) {
-    int rc = fs_precond_check(&op->precond, &found->info);
+    int rc = lb_precond_check(&op->precond, &found->info);
     if (rc < 0)
         return rc;
     struct fs_attrs a = {.size = found->st.size,

@@ -360,8 +360,8 @@ static void test_preconditions(void **state) {
          LB_ERR_NO_SUCH_KEY},
     };
     for (size_t i = 0; i < CHECK_COUNT(cases); i++) {
-        assert_int_equal(fs_precond_check(&cases[i].p, &there), cases[i].with);
-        assert_int_equal(fs_precond_check(&cases[i].p, NULL), cases[i].without);
+        assert_int_equal(lb_precond_check(&cases[i].p, &there), cases[i].with);
+        assert_int_equal(lb_precond_check(&cases[i].p, NULL), cases[i].without);
     }
 }
 
