@@ -6,27 +6,26 @@
 
 #define CANONICAL_SIZE_FIRST 1280 /* most requests are shorter */
 
-int auth_signed_split(struct lb_slice text, struct auth_signed *ret) {
-    struct lb_slice rest = text;
-    size_t n = 0;
-    if (!text.len || text.ptr[text.len - 1] == ';')
-        return -EINVAL;
-    while (rest.len) {
-        struct lb_slice name = lb_slice_cut(&rest, ';');
-        if (!name.len || n == AUTH_SIGNED_MAX)
-            return -EINVAL;
-        ret->names[n++] = name;
-    }
-    ret->text = text;
-    ret->n = n;
-    return 0;
-}
-
 bool auth_signed_has(const struct auth_signed *s, struct lb_slice name) {
     for (size_t i = 0; i < s->n; i++)
         if (lb_slice_eq_nocase(s->names[i], name))
             return true;
     return false;
+}
+
+int auth_signed_split(struct lb_slice text, struct auth_signed *ret) {
+    struct lb_slice rest = text;
+    ret->text = text;
+    ret->n = 0;
+    if (!text.len || text.ptr[text.len - 1] == ';')
+        return -EINVAL;
+    while (rest.len) {
+        struct lb_slice name = lb_slice_cut(&rest, ';');
+        if (!name.len || ret->n == AUTH_SIGNED_MAX || auth_signed_has(ret, name))
+            return -EINVAL;
+        ret->names[ret->n++] = name;
+    }
+    return 0;
 }
 
 static bool is_space(char c) {

@@ -57,7 +57,8 @@ struct auth_signed {
 /* Which parts of the request enter the canonical request as they were sent, not recoded. */
 enum { AUTH_RAW_PATH = 1, AUTH_RAW_QUERY = 2, AUTH_RAW_BOTH = 3 };
 
-/* Splits "host;x-amz-date". Returns 0; -EINVAL for an empty list, an empty name or too many. */
+/* Splits "host;x-amz-date". Returns 0; -EINVAL for an empty list, an empty name, a name twice
+ * (which would multiply a header's length in the canonical request) or too many. */
 int auth_signed_split(struct lb_slice text, struct auth_signed *ret);
 bool auth_signed_has(const struct auth_signed *s, struct lb_slice name);
 

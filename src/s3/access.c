@@ -53,10 +53,11 @@ static void on_bucket(struct s3_request *r) {
     if (err < 0)
         s3_fail(r, err);
     else
-        r->op->fn(r);
+        r->allowed(r);
 }
 
 void s3_access_check(struct s3_request *r) {
+    r->allowed = r->op->fn;
     if (s3_is_admin(r))
         r->access = everything;
     if (r->op->right == S3_RIGHT_SIGNED) {
@@ -69,6 +70,16 @@ void s3_access_check(struct s3_request *r) {
     } else {
         s3_bucket_load(r, on_bucket);
     }
+}
+
+void s3_access_again(struct s3_request *r, s3_op_fn then) {
+    if (s3_is_admin(r) || r->op->right == S3_RIGHT_SIGNED) {
+        then(r);
+        return;
+    }
+    r->allowed = then;
+    r->settings = NULL;
+    s3_bucket_load(r, on_bucket);
 }
 
 static void on_source(struct lb_engine_op *op, int err) {

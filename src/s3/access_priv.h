@@ -14,6 +14,10 @@ bool s3_is_admin(const struct s3_request *r);
  * it; or fails the request. Also holds x-amz-expected-bucket-owner against the owner. */
 void s3_access_check(struct s3_request *r);
 
+/* Decides once more, and calls then: for what goes on after a client had time to let the bucket
+ * change hands. */
+void s3_access_again(struct s3_request *r, s3_op_fn then);
+
 /* Makes r->settings known and calls then; or fails the request: NO_SUCH_BUCKET. */
 void s3_bucket_load(struct s3_request *r, s3_op_fn then);
 /* Stores r->settings and ends the request: 200, or 204 when it deletes. */

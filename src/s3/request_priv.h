@@ -61,6 +61,7 @@ struct s3_request {
     struct s3_access source;             /* in the bucket that is copied from */
     struct s3_bucket_settings *settings; /* of bucket; NULL: not known, see s3_bucket_load */
     s3_op_fn then;                       /* what follows while settings are looked up */
+    s3_op_fn allowed;                    /* what follows once access is decided */
     char id[17];                         /* x-amz-request-id */
     struct lb_engine_op eng; /* the operation's engine call in flight; eng.user is this request */
     bool object_checksum;    /* checksum headers are of the object that is made, not of the body */

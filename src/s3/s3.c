@@ -130,8 +130,12 @@ static int authenticate(struct s3_request *r) {
     struct lb_auth_pair *pairs = lb_arena_alloc(r->x->arena, (h->headers_n + 1) * sizeof(*pairs));
     if (!pairs)
         return LB_ERR_SLOW_DOWN;
-    for (size_t i = 0; i < h->headers_n; i++)
-        pairs[i] = (struct lb_auth_pair){h->headers[i].name, h->headers[i].value};
+    for (size_t i = 0; i < h->headers_n; i++) {
+        /* The host that was asked, which an absolute target may name: it chooses the bucket. */
+        bool is_host = lb_slice_eq_nocase(h->headers[i].name, LB_S("host"));
+        pairs[i] =
+            (struct lb_auth_pair){h->headers[i].name, is_host ? h->host : h->headers[i].value};
+    }
     const struct lb_auth_request request = {
         .method = h->method_name,
         .path = h->path,

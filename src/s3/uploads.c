@@ -73,7 +73,7 @@ void s3_op_upload_create(struct s3_request *r) {
     s3_meta_encode(&c->meta, &c->blob);
     if (c->blob.err) {
         lb_buf_fini(&c->blob);
-        s3_fail(r, c->blob.err);
+        s3_fail(r, -ENOMEM);
         return;
     }
     struct lb_engine_op *op = s3_engine_op(r, on_created);

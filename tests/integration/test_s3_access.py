@@ -7,6 +7,8 @@ import pytest
 
 import lobos
 from conftest import client_for, error_of
+from sigv4 import presign, sign
+from wire import Wire
 
 CONFIG = f"""[lobos]
 port = 0
@@ -112,6 +114,63 @@ def test_public_write(shared, alice):
     assert anonymous(shared, "/alice-drop/k", "PUT", b"x") == 200
     assert anonymous(shared, "/alice-drop/k", "DELETE") == 204
     assert anonymous(shared, "/alice-drop?acl", "PUT", b"") in (400, 403)
+
+
+def sent(server, method, path, query, access, secret, body=b"", host=None, **headers):
+    """Head and body of a request that is signed by hand."""
+    more = sign(method, path, query, {"host": host or f"127.0.0.1:{server.port}", **headers}, access,
+                secret, body=body)
+    lines = "".join(f"{k}: {v}\r\n" for k, v in more.items())
+    return (f"{method} {path}{'?' * bool(query)}{query} HTTP/1.1\r\n{lines}"
+            f"Content-Length: {len(body)}\r\n\r\n"), body
+
+
+def test_signed_for_another_host(shared, alice):
+    """The authority of an absolute target counts, so it is that which must have been signed."""
+    for bucket in ("alice-one", "alice-two"):
+        alice.create_bucket(Bucket=bucket)
+        alice.put_object(Bucket=bucket, Key="k", Body=bucket.encode())
+    target = presign("GET", "/k", "alice-one.localhost", "AKALICE", "alice-secret", 60)
+    for host, status in (("alice-one.localhost", 200), ("alice-two.localhost", 403)):
+        with Wire(shared) as wire:
+            wire.send(f"GET http://{host}{target} HTTP/1.1\r\nHost: alice-one.localhost\r\n\r\n")
+            assert wire.reply().status == status, host
+
+
+def put_slowly(server, path, query, body, meanwhile):
+    """Alice's PUT of a document; meanwhile() is called once its head is accepted."""
+    head, body = sent(server, "PUT", path, query, "AKALICE", "alice-secret", body)
+    with Wire(server) as wire:
+        wire.send(head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n"))
+        assert wire.reply(interim=True).status == 100
+        meanwhile()
+        return wire.send(body).reply().status
+
+
+TAGGING = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+GRANT = (b"<AccessControlPolicy><Owner><ID>alice</ID></Owner><AccessControlList><Grant><Grantee>"
+         b"<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee>"
+         b"<Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>")
+
+
+@pytest.mark.parametrize("path,query,body", [("", "tagging=", TAGGING), ("", "acl=", GRANT),
+                                             ("/k", "acl=", GRANT), ("/k", "tagging=", TAGGING)])
+def test_bucket_changes_hands(shared, alice, bob, path, query, body):
+    """What one began as a bucket's owner, one can't end when it is another's."""
+    bucket = f"handed-{len(path)}-{query[:3]}"
+    alice.create_bucket(Bucket=bucket)
+    alice.put_object(Bucket=bucket, Key="k", Body=b"x")
+
+    def change_hands():
+        alice.delete_object(Bucket=bucket, Key="k")
+        alice.delete_bucket(Bucket=bucket)
+        bob.create_bucket(Bucket=bucket)
+        bob.put_object(Bucket=bucket, Key="k", Body=b"bob's")
+
+    assert put_slowly(shared, f"/{bucket}{path}", query, body, change_hands) == 403
+    assert bob.get_object(Bucket=bucket, Key="k")["Body"].read() == b"bob's"
+    assert error_of(alice.get_object, Bucket=bucket, Key="k") == DENIED
+    assert anonymous(shared, f"/{bucket}/k") == 403
 
 
 def test_who_is_told_as_owner(admin, alice):

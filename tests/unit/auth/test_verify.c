@@ -173,6 +173,7 @@ static void malformed_authorization(void **state) {
         {V4 CREDENTIAL "," SIGNED ",Signature=", LB_ERR_AUTH_HEADER_MALFORMED},
         {V4 CREDENTIAL ",SignedHeaders=host;," SIGNATURE, LB_ERR_AUTH_HEADER_MALFORMED},
         {V4 CREDENTIAL ",SignedHeaders=;host," SIGNATURE, LB_ERR_AUTH_HEADER_MALFORMED},
+        {V4 CREDENTIAL ",SignedHeaders=host;range;Range," SIGNATURE, LB_ERR_AUTH_HEADER_MALFORMED},
         {V4 "Credential=AK/20130524/us-east-1/s3/aws4," SIGNED "," SIGNATURE,
          LB_ERR_AUTH_HEADER_MALFORMED},
         {V4 "Credential=AK/20130524/us-east-1/ec2/aws4_request," SIGNED "," SIGNATURE,
