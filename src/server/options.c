@@ -17,9 +17,9 @@ const char lb_options_help[] =
     "  -c, --config FILE                 configuration file (lobos.cfg documents every key)\n"
     "      --root DIR                    data root; its folders are the buckets\n"
     "  -d, --dir DIR                     one directory as one bucket\n"
-    "  -p, --port PORT                   port (default 8080; 0 takes a free one)\n"
+    "  -p, --port PORT                   port (default 8080; 0 takes a free one and prints it)\n"
     "  -t, --threads N                   HTTP threads (default: one per CPU, at most 8)\n"
-    "  -c, --pin-threads-to-cpus         with --dir: pin thread 0 to CPU 0, and so on\n"
+    "  -c, --pin-threads-to-cpus         pin thread 0 to CPU 0, and so on (-c: only with --dir)\n"
     "  -e, --enable-lobos-index          keep directory contents in memory for lists (default)\n"
     "  -r, --lobos-index-refresh-sec SEC re-read a cached directory that is older, even if its\n"
     "                                    time stamp says it has not changed (default 0: trust it)\n"
@@ -30,7 +30,7 @@ const char lb_options_help[] =
     "  -h, --help                        show this help and exit\n"
     "      --version                     show the version and exit\n"
     "\n"
-    "Environment:\n"
+    "Environment (options come before it, the configuration file after):\n"
     "  LOBOS_ACCESS_KEY, LOBOS_SECRET_KEY  credentials; without them only loopback is served\n"
     "  LOBOS_BUCKETS=a,b                   buckets to create at start\n";
 
