@@ -47,29 +47,31 @@ static int parse_wanted(struct lb_slice list, unsigned *ret) {
     return *ret ? 0 : LB_ERR_INVALID_ARGUMENT;
 }
 
-/* The parts are counted always, and listed when they have checksums, as S3 does. */
-static void write_parts(struct lb_buf *b, const struct s3_meta *m, const struct attributes *a) {
+static void write_part(struct lb_buf *b, const struct s3_meta *m, uint64_t i) {
+    const struct s3_meta_part *part = &m->parts[i];
     char text[S3_CHECKSUM_TEXT_MAX];
+    s3_xml_open(b, "Part");
+    if (m->checksum_kind != LB_HASH_KINDS && part->checksum.len)
+        s3_xml_text(b, s3_checksum_element(m->checksum_kind).ptr,
+                    s3_checksum_text(&part->checksum, text));
+    s3_xml_u64(b, "PartNumber", i + 1);
+    s3_xml_u64(b, "Size", part->size);
+    s3_xml_close(b, "Part");
+}
+
+static void write_parts(struct lb_buf *b, const struct s3_meta *m, const struct attributes *a) {
     uint64_t first = a->parts_after < m->parts_n ? a->parts_after : m->parts_n;
     uint64_t end = m->parts_n - first < a->parts_max ? m->parts_n : first + a->parts_max;
     if (!m->parts_n)
         return;
     s3_xml_open(b, "ObjectParts");
     s3_xml_u64(b, "PartsCount", m->parts_n);
-    if (m->checksum_kind != LB_HASH_KINDS && m->parts[0].checksum.len) {
-        s3_xml_u64(b, "PartNumberMarker", a->parts_after);
-        s3_xml_u64(b, "NextPartNumberMarker", end);
-        s3_xml_u64(b, "MaxParts", a->parts_max);
-        s3_xml_bool(b, "IsTruncated", end < m->parts_n);
-        for (uint64_t i = first; i < end; i++) {
-            s3_xml_open(b, "Part");
-            s3_xml_text(b, s3_checksum_element(m->checksum_kind).ptr,
-                        s3_checksum_text(&m->parts[i].checksum, text));
-            s3_xml_u64(b, "PartNumber", i + 1);
-            s3_xml_u64(b, "Size", m->parts[i].size);
-            s3_xml_close(b, "Part");
-        }
-    }
+    s3_xml_u64(b, "PartNumberMarker", a->parts_after);
+    s3_xml_u64(b, "NextPartNumberMarker", end);
+    s3_xml_u64(b, "MaxParts", a->parts_max);
+    s3_xml_bool(b, "IsTruncated", end < m->parts_n);
+    for (uint64_t i = first; i < end; i++)
+        write_part(b, m, i);
     s3_xml_close(b, "ObjectParts");
 }
 

@@ -183,6 +183,7 @@ static void test_part_checksums_alone(void **state) {
                          "x-amz-object-attributes: ObjectParts, Checksum\r\n", LB_S("")),
                      200);
     assert_true(s3_call_has(&c, "<PartsCount>2</PartsCount>"));
+    assert_true(s3_call_has(&c, "<PartNumber>2</PartNumber><Size>5</Size>"));
     assert_false(s3_call_has(&c, "Checksum"));
 }
 
