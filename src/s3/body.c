@@ -40,10 +40,21 @@ static void on_written(struct lb_engine_op *op, int err) {
     slot_done(slot);
 }
 
+/* Clients take their time with documents: together they are bounded, too. */
+static void add_to_document(struct s3_body *b, struct lb_slice data) {
+    struct lb_s3 *s = b->r->s3;
+    size_t before = b->document.len;
+    if (data.len > S3_DOCUMENTS_MAX - s->documents)
+        s3_body_break(b, LB_ERR_SLOW_DOWN);
+    else
+        lb_buf_append(&b->document, data);
+    s->documents += b->document.len - before;
+}
+
 void s3_body_submit(struct s3_body *b, struct s3_slot *slot) {
     struct lb_slice data = lb_slice(slot->buf->ptr, slot->buf->len);
     if (!b->writer)
-        lb_buf_append(&b->document, data);
+        add_to_document(b, data);
     b->busy++;
     slot->pending = 1 + (b->writer != NULL);
     slot->job.done = on_hashed;
@@ -196,6 +207,7 @@ void s3_body_close(struct s3_request *r) {
         return;
     r->body = NULL;
     lb_hash_stream_fini(&b->hash);
+    r->s3->documents -= b->document.len;
     lb_buf_fini(&b->document);
 }
 

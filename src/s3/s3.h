@@ -28,6 +28,7 @@ struct lb_s3 {
     struct lb_hash_service *hash;
     struct lb_auth_key_cache *keys; /* owned */
     uint64_t next_id;
+    size_t documents; /* bytes of documents that requests hold */
 };
 
 /* The service of a loop; everything is borrowed and outlives it. Returns owned, or NULL without

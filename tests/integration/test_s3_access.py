@@ -1,5 +1,7 @@
 """Several users: who owns what, and what a canned ACL opens to whom."""
 
+import base64
+import hashlib
 import urllib.error
 import urllib.request
 
@@ -171,6 +173,30 @@ def test_bucket_changes_hands(shared, alice, bob, path, query, body):
     assert bob.get_object(Bucket=bucket, Key="k")["Body"].read() == b"bob's"
     assert error_of(alice.get_object, Bucket=bucket, Key="k") == DENIED
     assert anonymous(shared, f"/{bucket}/k") == 403
+
+
+def test_documents_are_bounded():
+    """Together, not only each: what is sent of them is held until their ends come."""
+    server = lobos.Lobos(credentials=False, buckets=["bucket"], threads=1).start()
+    head = ("POST /bucket?delete HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n"
+            "Content-MD5: {}\r\n\r\n")
+    begun, refused = [], 0
+    for _ in range(24):
+        begun.append(Wire(server).send(head.format(4 << 20, base64.b64encode(bytes(16)).decode())))
+        begun[-1].send(bytes(3 << 20))
+    for wire in begun:
+        wire.sock.settimeout(0.2)
+        try:
+            refused += wire.reply().status == 503
+        except TimeoutError:
+            pass
+        wire.sock.close()
+    assert 8 <= refused < 24
+    document = b"<Delete><Object><Key>k</Key></Object></Delete>" + b" " * (1 << 20)
+    digest = base64.b64encode(hashlib.md5(document).digest()).decode()
+    with Wire(server) as wire:
+        assert wire.send(head.format(len(document), digest), document).reply().status == 200
+    server.close()
 
 
 def test_who_is_told_as_owner(admin, alice):
