@@ -11,6 +11,9 @@ import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = os.environ.get("LOBOS", str(REPOSITORY / "build" / "lobos"))
+# Sanitizers keep memory for themselves: then its bounds say nothing.
+SANITIZED = any(word in pathlib.Path(BINARY).read_bytes()
+                for word in (b"__asan_init", b"__tsan_init"))
 ACCESS = "AKIDINTEGRATION"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE"
 START_S = 30

@@ -69,6 +69,10 @@ def corpora():
                               x_amz_decoded_content_length="5")
         elif kind == "query":
             yield b"GET /bucket?" + line + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+        elif kind == "xml":
+            for target in ("PUT /bucket/made?tagging", "POST /bucket?delete", "PUT /bucket?acl",
+                           "POST /bucket/up?uploadId=0123456789abcdef"):
+                yield request(*target.split(), data)
         elif kind in ("range", "date"):
             field = {"range": b"Range", "date": b"If-Modified-Since"}[kind]
             yield (b"GET /bucket/alive HTTP/1.1\r\nHost: x\r\n" + field + b": "
@@ -180,7 +184,7 @@ def test_malformed_requests(make_server, figure, long, backend, credentials):
     assert total["sent"] == len(messages) and total["answered"] > len(messages) / 2
     assert watch.asked > 20 and watch.longest_s < 1
     growth = server.status("VmRSS") - base
-    assert growth < GROWTH_MAX
+    assert growth < GROWTH_MAX or lobos.SANITIZED
     until = time.monotonic() + 10
     while server.descriptors() > descriptors + 2 and time.monotonic() < until:
         time.sleep(0.05)

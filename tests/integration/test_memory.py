@@ -9,7 +9,10 @@ import time
 
 import pytest
 
+import lobos
 from wire import Wire, ask, request
+
+pytestmark = pytest.mark.skipif(lobos.SANITIZED, reason="a sanitizer's memory is in it")
 
 IDLE = 1000
 UPLOADS = 100
