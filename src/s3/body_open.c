@@ -121,6 +121,8 @@ static int open_length(struct s3_body *b, enum s3_body_use use) {
         b->size = LB_SIZE_UNKNOWN;
         if (value.ptr && lb_slice_to_u64(value, &b->size) < 0)
             return LB_ERR_INVALID_ARGUMENT;
+        if (value.ptr && b->size == LB_SIZE_UNKNOWN)
+            return LB_ERR_ENTITY_TOO_LARGE;
     }
     if (b->size != LB_SIZE_UNKNOWN && b->size > S3_OBJECT_SIZE_MAX)
         return LB_ERR_ENTITY_TOO_LARGE;

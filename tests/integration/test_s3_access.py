@@ -10,7 +10,7 @@ import pytest
 import lobos
 from conftest import client_for, error_of
 from sigv4 import presign, sign
-from wire import Wire
+from wire import Wire, ask
 
 CONFIG = f"""[lobos]
 port = 0
@@ -173,6 +173,14 @@ def test_bucket_changes_hands(shared, alice, bob, path, query, body):
     assert bob.get_object(Bucket=bucket, Key="k")["Body"].read() == b"bob's"
     assert error_of(alice.get_object, Bucket=bucket, Key="k") == DENIED
     assert anonymous(shared, f"/{bucket}/k") == 403
+
+
+@pytest.mark.parametrize("length", [1 << 63, (1 << 64) - 1])
+def test_no_promised_length_is_passed_over(shared, alice, length):
+    alice.create_bucket(Bucket="alice-lengths", ACL="public-read-write")
+    assert ask(shared, "PUT", "/alice-lengths/k", b"0\r\n\r\n",
+               x_amz_decoded_content_length=str(length),
+               x_amz_content_sha256="STREAMING-UNSIGNED-PAYLOAD-TRAILER").code == "EntityTooLarge"
 
 
 def test_documents_are_bounded():
