@@ -57,16 +57,23 @@ static bool run(const struct fault *f, struct sim_fs_conf conf, uint64_t seed, u
     struct sim_store store;
     conf.seed = seed;
     struct sim_fs *fs = sim_fs_new(&conf);
+    bool met = false;
     sim_model_init(&m, seed, conf.journaled ? 30 : 0);
     m.faults = true;
     sim_fs_fail(fs, f->calls, nth, f->err, f->sticky);
     if (sim_store_open(&store, fs, seed) == 0) {
         sim_model_run(&m, &store, STEPS);
+        unsigned failed = sim_fs_failed_calls(fs);
+        met = failed != 0;
+        sim_fs_fail(fs, 0, 0, 0, false);
+        /* Only an fsync that failed ends the writing until a restart. */
+        if (!m.failure[0] && !(failed & SIM_BIT(SIM_FSYNC)))
+            sim_model_check_write(&m, &store);
         if (m.failure[0])
             report(f, seed, nth, m.failure);
         sim_store_close(&store);
     }
-    bool met = sim_fs_failed(fs) > 0;
+    met |= sim_fs_failed(fs) > 0;
     sim_fs_fail(fs, 0, 0, 0, false);
     if (sim_fs_open_count(fs) > 0)
         sim_model_fail(&m, "%zu descriptors are left open", sim_fs_open_count(fs));

@@ -203,8 +203,7 @@ static bool check_empty(struct sim_model *m, struct sim_store *s, const char *pa
     return l.n == 0 || sim_model_fail(m, "%u leftovers in %s: %s", l.n, path, l.first);
 }
 
-/* The store takes writes. */
-static bool check_write(struct sim_model *m, struct sim_store *s) {
+bool sim_model_check_write(struct sim_model *m, struct sim_store *s) {
     struct sim_job j;
     struct sim_got got;
     int err = 0;
@@ -249,5 +248,5 @@ bool sim_model_check(struct sim_model *m, struct sim_store *s, enum sim_check ho
         if (adopt)
             m->clients[i].upload = false;
     }
-    return !m->failure[0] && check_write(m, s);
+    return !m->failure[0] && sim_model_check_write(m, s);
 }

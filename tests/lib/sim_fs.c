@@ -124,10 +124,15 @@ void sim_fs_fail(struct sim_fs *fs, unsigned calls, uint64_t nth, int err, bool 
     fs->fail_err = err;
     fs->fail_sticky = sticky;
     fs->failed = 0;
+    fs->failed_calls = 0;
 }
 
 uint64_t sim_fs_failed(const struct sim_fs *fs) {
     return fs->failed;
+}
+
+unsigned sim_fs_failed_calls(const struct sim_fs *fs) {
+    return fs->failed_calls;
 }
 
 uint64_t sim_fs_calls(const struct sim_fs *fs, unsigned calls) {
@@ -171,6 +176,7 @@ int sim_fs_enter(struct sim_fs *fs, enum sim_call call) {
         return 0;
     fs->fail_in = fs->fail_sticky ? 1 : 0;
     fs->failed++;
+    fs->failed_calls |= SIM_BIT(call);
     return -(fs->fail_err ? fs->fail_err : usual_error(call));
 }
 

@@ -98,8 +98,9 @@ void sim_fs_hook(struct sim_fs *fs, unsigned calls, void (*fn)(void *ctx, enum s
  * that is usual for the call) and, when sticky, every one after it, until the next sim_fs_fail. nth
  * 0: none. */
 void sim_fs_fail(struct sim_fs *fs, unsigned calls, uint64_t nth, int err, bool sticky);
-/* How many calls have been made to fail since sim_fs_fail. */
+/* How many calls have been made to fail since sim_fs_fail, and the SIM_BITs of their kinds. */
 uint64_t sim_fs_failed(const struct sim_fs *fs);
+unsigned sim_fs_failed_calls(const struct sim_fs *fs);
 /* Calls so far, of the kinds in `calls`. */
 uint64_t sim_fs_calls(const struct sim_fs *fs, unsigned calls);
 /* Counts a call of the loop's own kinds (SIM_RECV, ...); returns 0 or the -errno it shall give. */

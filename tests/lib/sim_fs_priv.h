@@ -112,6 +112,7 @@ struct sim_fs {
     int fail_err;
     bool fail_sticky;
     uint64_t failed;
+    unsigned failed_calls;
 };
 
 /* ---- sim_state.c: one version of an inode ---- */

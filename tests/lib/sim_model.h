@@ -110,4 +110,7 @@ enum sim_check {
  * knows, and uploads are forgotten. Returns false when something was wrong. */
 bool sim_model_check(struct sim_model *m, struct sim_store *s, enum sim_check how, bool adopt);
 
+/* Puts, reads and removes an object: the store takes writes. */
+bool sim_model_check_write(struct sim_model *m, struct sim_store *s);
+
 #endif

@@ -130,8 +130,10 @@ static int store_sidecar(struct fs_engine *fs, struct lb_slice bucket, int fd, u
         err = fs_reserved_replace(fs, bucket, path, blob, sync || fs->journaled);
     if (err || fs->no_xattr)
         return err;
-    /* Emptied, it points to the sidecar. Where there never was one, nothing needs emptying. */
-    if (fs->vfs->ops->getxattr(fs->vfs, fd, FS_XATTR, NULL, 0) == -ENODATA)
+    /* Emptied, it points to the sidecar. Where there never was one (a bucket may be a filesystem of
+     * its own, without any) nothing needs emptying. */
+    int64_t has = fs->vfs->ops->getxattr(fs->vfs, fd, FS_XATTR, NULL, 0);
+    if (has == -ENODATA || has == -EOPNOTSUPP)
         return 0;
     return fs->vfs->ops->setxattr(fs->vfs, fd, FS_XATTR, "", 0);
 }

@@ -116,7 +116,7 @@ int fs_path_sync(struct fs_engine *fs, struct lb_slice bucket, char *path,
         int fd = open_to(fs, path, end, O_RDONLY | O_DIRECTORY);
         if (fd == -ENOENT || fd == -ENOTDIR)
             continue;
-        int rc = fd < 0 ? fd : v->ops->fsync(v, fd, false);
+        int rc = fd < 0 ? fd : fs_file_sync(fs, fd);
         if (fd >= 0)
             v->ops->close(v, fd);
         if (rc < 0)

@@ -19,7 +19,9 @@
  * outlives the operations of the loop that it runs for.
  *
  * After a failed fsync the kernel may have dropped the dirty pages and say "fine" next time. So
- * there is no retry: all who wait fail, and the engine takes no more writes until a restart. */
+ * there is no retry: all who wait fail, and the engine takes no more writes until a restart. What
+ * goes wrong before an fsync (no room for the mark, no descriptor) fails those who wait, no more.
+ */
 #include "engine/fs/write_priv.h"
 
 #define MARK_A FS_RESERVED "/flush-a"
@@ -80,10 +82,7 @@ int fs_file_sync(struct fs_engine *fs, int fd) {
 int fs_path_settle(struct fs_engine *fs, struct lb_slice bucket, const char *path) {
     char copy[FS_PATH_MAX];
     snprintf(copy, sizeof(copy), "%s", path);
-    int rc = fs_path_sync(fs, bucket, copy, NULL, NULL);
-    if (rc < 0)
-        fail(fs, rc);
-    return rc;
+    return fs_path_sync(fs, bucket, copy, NULL, NULL);
 }
 
 int fs_touch(struct fs_engine *fs, struct lb_slice bucket, struct fs_touched *t, const char *path) {
@@ -133,7 +132,7 @@ static int flush_journal(struct fs_durable *d) {
         d->dir = fd;
     }
     int rc = mark(d);
-    return rc < 0 ? rc : v->ops->fsync(v, d->dir, false);
+    return rc < 0 ? rc : fs_file_sync(d->fs, d->dir);
 }
 
 /* The directories synced by one flush, as hashes in an open table. */
@@ -207,8 +206,8 @@ static int64_t flush(struct lb_io_op *op) {
     int err = 0;
     if (atomic_load(&d->failed))
         err = LB_ERR_READ_ONLY;
-    else if ((err = d->fs->journaled ? flush_journal(d) : flush_dirs(d, &batch)) < 0)
-        fail(d->fs, err);
+    else
+        err = d->fs->journaled ? flush_journal(d) : flush_dirs(d, &batch);
 
     /* With the lock held: a loop that has been told may be freed once fs_durable_detach has had it.
      */

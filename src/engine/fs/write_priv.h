@@ -44,7 +44,8 @@ void fs_dir_close(struct fs_engine *fs, int dir);
 void fs_dir_prune(struct fs_engine *fs, struct lb_slice bucket, char *path);
 
 /* fsync of the directory path lies in and of each one above it up to the bucket; those that are
- * gone are left out. done(ctx, path) tells whether one was synced already. Worker. */
+ * gone are left out. done(ctx, path) tells whether one was synced already. An fsync that fails
+ * turns the engine READ_ONLY. Worker. */
 int fs_path_sync(struct fs_engine *fs, struct lb_slice bucket, char *path,
                  bool (*done)(void *ctx, struct lb_slice dir), void *ctx);
 
