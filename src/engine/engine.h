@@ -136,7 +136,8 @@ struct lb_engine_op {
     struct lb_etag etag;
     struct lb_slice settings;
     uint64_t size_hint; /* bytes to come, or LB_SIZE_UNKNOWN */
-    bool relaxed; /* durability: the commit may be lost with the machine's power, but never torn */
+    bool relaxed; /* durability: the commit may be lost with the machine's power; torn, and not
+                     recognised, only where an engine says so */
 
     /* list: in */
     struct lb_slice prefix;
