@@ -65,8 +65,8 @@ unsigned lb_config_threads_auto(void);
 /* Checks what depends on several keys, and resolves auth and http_threads. Errors as above. */
 int lb_config_check(struct lb_config *c, struct lb_buf *why);
 
-/* "127.0.0.1:8080", "[::1]:8080". Static buffer of the caller's. */
-void lb_config_address(const struct lb_config *c, char *ret, size_t cap);
+/* Where it listens, with the port that was bound: "127.0.0.1:8080", "[::1]:8080". */
+void lb_config_address(const struct lb_config *c, unsigned port, char *ret, size_t cap);
 
 /* Is this address one of this machine only (127.0.0.0/8, ::1)? */
 bool lb_config_is_loopback(const char *ip);

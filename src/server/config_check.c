@@ -20,9 +20,9 @@ bool lb_config_is_loopback(const char *ip) {
     return inet_pton(AF_INET6, ip, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-void lb_config_address(const struct lb_config *c, char *ret, size_t cap) {
+void lb_config_address(const struct lb_config *c, unsigned port, char *ret, size_t cap) {
     bool v6 = strchr(c->listen_ip, ':') != NULL;
-    snprintf(ret, cap, v6 ? "[%s]:%u" : "%s:%u", c->listen_ip, (unsigned)c->port);
+    snprintf(ret, cap, v6 ? "[%s]:%u" : "%s:%u", c->listen_ip, port);
 }
 
 static int add_core(struct lb_config *c, uint64_t core) {

@@ -11,11 +11,12 @@
 #include "server/server.h"
 
 static void print_started(const struct lb_config *c, const struct lb_options *o, unsigned port) {
-    const char *bracket = strchr(c->listen_ip, ':') ? "[" : "";
+    char address[64];
+    lb_config_address(c, port, address, sizeof(address));
     printf("Starting S3 %s server", c->tls_key[0] ? "HTTPS" : "HTTP");
     if (o->single_dir)
         printf(" for bucket %s", c->fs_single_bucket);
-    printf(" at %s%s%s:%u\n", bracket, c->listen_ip, bracket[0] ? "]" : "", port);
+    printf(" at %s\n", address);
     fflush(stdout);
 }
 

@@ -255,10 +255,10 @@ static void test_addresses(void **state) {
     assert_true(lb_config_is_loopback("::1"));
     assert_false(lb_config_is_loopback("128.0.0.1") || lb_config_is_loopback("::") ||
                  lb_config_is_loopback("0.0.0.0") || lb_config_is_loopback(""));
-    lb_config_address(&c, text, sizeof(text));
+    lb_config_address(&c, (unsigned)c.port, text, sizeof(text));
     assert_string_equal(text, "127.0.0.1:8080");
     assert_int_equal(set("listen_ip", "::1"), 0);
-    lb_config_address(&c, text, sizeof(text));
+    lb_config_address(&c, (unsigned)c.port, text, sizeof(text));
     assert_string_equal(text, "[::1]:8080");
 }
 
