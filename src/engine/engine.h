@@ -16,6 +16,7 @@
 #define LB_KEY_MAX 1024
 #define LB_PARTS_MAX 10000
 #define LB_UPLOAD_ID_MAX 64
+#define LB_VERSION_ID_MAX 32
 #define LB_META_MAX (256u * 1024u) /* bytes of an object's meta blob */
 #define LB_WRITE_UNIT 4096u        /* every write of a writer but the last is a multiple of this */
 
@@ -30,6 +31,28 @@ static inline struct lb_slice lb_etag_slice(const struct lb_etag *e) {
     return lb_slice(e->text, e->len);
 }
 
+/* Names one of the versions of a key: "null" for what was written while the bucket was not
+ * versioned, or by another program; else 16 to LB_VERSION_ID_MAX characters of [0-9a-z], of which a
+ * later version of a key compares greater. len 0: none. */
+struct lb_version_id {
+    char text[LB_VERSION_ID_MAX];
+    uint8_t len;
+};
+
+static inline struct lb_slice lb_version_slice(const struct lb_version_id *v) {
+    return lb_slice(v->text, v->len);
+}
+
+/* What becomes of the object that another takes the place of, or that is removed without its
+ * version being named. The S3 layer knows it from the bucket's settings and says it with each
+ * commit, upload_complete and remove. */
+enum lb_versioning {
+    LB_VERSIONING_OFF,       /* it is gone. The new one is the null version */
+    LB_VERSIONING_ON,        /* it is kept. The new one gets an id; a removal leaves a marker */
+    LB_VERSIONING_SUSPENDED, /* it is kept unless it is the null version. The new one, or the
+                                removal's marker, is the null version; an older one is gone */
+};
+
 /* What an engine knows of an object. meta is the S3 layer's own (content type, user metadata,
  * checksums, parts, tags); the engine stores it with the object, atomically, and does not look
  * inside. */
@@ -38,9 +61,13 @@ struct lb_object_info {
     int64_t mtime_ns;
     struct lb_etag etag;
     struct lb_slice meta; /* empty for a file written by another program */
+    struct lb_version_id version;
+    bool marker; /* a delete marker: no bytes, no ETag, no meta; its version and mtime alone */
+    bool latest; /* in a list of versions: the key's current one */
 };
 
-/* Conditions on the object as it is at the moment of the commit, decided atomically with it. Empty
+/* Conditions on the key's current object as it is at the moment of the commit (of a removal by
+ * version: on that version), decided atomically with it. A delete marker is no object. Empty
  * slices: no condition. An ETag without quotes, or "*". */
 struct lb_precond {
     struct lb_slice if_match;      /* "*": must exist; fails with NO_SUCH_KEY when it does not,
@@ -135,6 +162,10 @@ struct lb_engine_op {
     struct lb_slice meta;
     struct lb_etag etag;
     struct lb_slice settings;
+    struct lb_slice version;       /* empty: the current one */
+    enum lb_versioning versioning; /* of the bucket */
+    bool if_same;                  /* bucket_set, set_meta: only while the blob is `was` */
+    struct lb_slice was;
     uint64_t size_hint; /* bytes to come, or LB_SIZE_UNKNOWN */
     bool relaxed; /* durability: the commit may be lost with the machine's power; torn, and not
                      recognised, only where an engine says so */
@@ -145,7 +176,9 @@ struct lb_engine_op {
     struct lb_slice after;    /* keys strictly after this; empty: from the start. A common prefix is
                                * returned when it has such a key, but not when `after` ends in the
                                * delimiter and begins with (or is) that common prefix */
-    struct lb_slice after_id; /* uploads: with the same key, ids strictly after */
+    struct lb_slice after_id; /* uploads: with the same key, ids strictly after; versions: with the
+                               * same key, older ones than this, before the keys after it */
+    bool versions;            /* all versions and markers of each key, newest first */
     size_t max;               /* entries wanted, 1..1000 */
     bool want_meta;
     const struct lb_part_info *parts; /* upload_complete: number and etag of each, ascending */
@@ -196,11 +229,13 @@ struct lb_engine_ops {
     /* bucket, settings -> . BUCKET_EXISTS when it is there; INVALID_BUCKET_NAME for a name the
      * engine can't hold. */
     void (*bucket_create)(struct lb_engine_port *p, struct lb_engine_op *op);
-    /* bucket -> . NO_SUCH_BUCKET, BUCKET_NOT_EMPTY. Uploads in progress are aborted. */
+    /* bucket -> . NO_SUCH_BUCKET, BUCKET_NOT_EMPTY (also of versions and markers). Uploads in
+     * progress are aborted. */
     void (*bucket_delete)(struct lb_engine_port *p, struct lb_engine_op *op);
     /* bucket -> buckets[0]. NO_SUCH_BUCKET. */
     void (*bucket_head)(struct lb_engine_port *p, struct lb_engine_op *op);
-    /* bucket, settings -> . Replaces the blob atomically. */
+    /* bucket, settings, if_same, was -> . Replaces the blob atomically. PRECONDITION_FAILED when it
+     * is another than `was`. */
     void (*bucket_set)(struct lb_engine_port *p, struct lb_engine_op *op);
     /* prefix, after, max -> buckets, n, truncated, in byte order of the name. */
     void (*bucket_list)(struct lb_engine_port *p, struct lb_engine_op *op);
@@ -208,8 +243,9 @@ struct lb_engine_ops {
      * mode: called inline on the loop; may be stale for a second after another program's mkdir. */
     bool (*bucket_known)(struct lb_engine_port *p, struct lb_slice bucket);
 
-    /* bucket, key -> info, reader. NO_SUCH_BUCKET, NO_SUCH_KEY, CORRUPT. The reader must be closed.
-     */
+    /* bucket, key, version -> info, reader. NO_SUCH_BUCKET, NO_SUCH_KEY, NO_SUCH_VERSION, CORRUPT.
+     * Where a delete marker is found, info tells of it, and the error is NO_SUCH_KEY (no version
+     * was named) or METHOD_NOT_ALLOWED. The reader must be closed. */
     void (*open)(struct lb_engine_port *p, struct lb_engine_op *op);
     /* The next piece of [off, off + len): len 1 or more and inside the object; piece.len is at
      * least 1 and at most len. files: a file range will do. Sets piece. OBJECT_CHANGED when another
@@ -217,7 +253,7 @@ struct lb_engine_ops {
     void (*read)(struct lb_reader *r, struct lb_engine_op *op, uint64_t off, uint64_t len,
                  bool files);
     void (*reader_close)(struct lb_reader *r); /* NULL is allowed */
-    /* bucket, key -> info (meta in the op's arena). As open, without the bytes. */
+    /* bucket, key, version -> info (meta in the op's arena). As open, without the bytes. */
     void (*head)(struct lb_engine_port *p, struct lb_engine_op *op);
 
     /* bucket, key, [upload_id, part], size_hint, relaxed -> writer. NO_SUCH_BUCKET, NO_SUCH_UPLOAD,
@@ -232,21 +268,27 @@ struct lb_engine_ops {
      * before are done. */
     void (*append)(struct lb_writer *w, struct lb_engine_op *op, struct lb_reader *from,
                    uint64_t off, uint64_t len);
-    /* etag, meta, precond -> info (size, mtime_ns, etag). All writes must be done. The object is
-     * visible, whole, and durable unless relaxed, when done comes with 0. On an error nothing has
-     * changed. The writer is freed in either case. For a part: etag and meta are the part's. */
+    /* etag, meta, precond, versioning -> info (size, mtime_ns, etag, version). All writes must be
+     * done. The object is visible, whole, and durable unless relaxed, when done comes with 0. On an
+     * error nothing has changed. NO_SUCH_BUCKET also when the bucket of that name is another than
+     * at create. The writer is freed in either case. For a part: etag and meta are the part's. */
     void (*commit)(struct lb_writer *w, struct lb_engine_op *op);
     /* Drops what was written. The writer is freed at once; no completion. All writes must be done.
      */
     void (*abort)(struct lb_writer *w);
 
-    /* bucket, key, precond, relaxed -> . A key that is not there is success (unless if_match asks
-     * for it). */
+    /* bucket, key, version, precond, versioning, relaxed -> info (version, marker). Without a
+     * version: what versioning says; info is the marker that was made, if any. With one: that
+     * version or marker is gone, whatever versioning says; info is what it was, and if it was the
+     * latest, the one before is now current. A key or version that is not there is success (unless
+     * if_match asks for it). */
     void (*remove)(struct lb_engine_port *p, struct lb_engine_op *op);
-    /* bucket, key, meta, precond -> info. Replaces the meta blob of an object, atomically; bytes,
-     * ETag and mtime stay. */
+    /* bucket, key, version, meta, precond, if_same, was -> info. Replaces the meta blob of an
+     * object, atomically; bytes, ETag, mtime and version stay. PRECONDITION_FAILED when it is
+     * another than `was`; the rest as open. */
     void (*set_meta)(struct lb_engine_port *p, struct lb_engine_op *op);
-    /* bucket, prefix, delimiter, after, max, want_meta -> list. */
+    /* bucket, prefix, delimiter, after, after_id, max, want_meta, versions -> list. Without
+     * versions: the current objects, no markers. */
     void (*list)(struct lb_engine_port *p, struct lb_engine_op *op);
 
     /* bucket, key, meta -> upload id in uploads[0]. */
@@ -258,9 +300,9 @@ struct lb_engine_ops {
     /* bucket, key, upload_id, part (numbers strictly after), max (up to LB_PARTS_MAX) -> ret_parts,
      * n, truncated. */
     void (*upload_parts)(struct lb_engine_port *p, struct lb_engine_op *op);
-    /* bucket, key, upload_id, parts, parts_n, etag, meta, precond, relaxed -> info. Becomes the
-     * object, as commit. A part that is not there or has another ETag: INVALID_PART. A failed
-     * precondition leaves the upload as it was. Parts that are not named are dropped. */
+    /* bucket, key, upload_id, parts, parts_n, etag, meta, precond, versioning, relaxed -> info.
+     * Becomes the object, as commit. A part that is not there or has another ETag: INVALID_PART. A
+     * failed precondition leaves the upload as it was. Parts that are not named are dropped. */
     void (*upload_complete)(struct lb_engine_port *p, struct lb_engine_op *op);
     /* bucket, key, upload_id -> . NO_SUCH_UPLOAD. */
     void (*upload_abort)(struct lb_engine_port *p, struct lb_engine_op *op);
