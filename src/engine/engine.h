@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "base/slice.h"
 #include "io/io.h"
+#include "metrics/storage.h"
 
 #define LB_KEY_MAX 1024
 #define LB_PARTS_MAX 10000
@@ -225,6 +226,9 @@ struct lb_engine_ops {
                   struct lb_engine_port **ret);
     void (*detach)(struct lb_engine_port *p);
     void (*free)(struct lb_engine *e);
+    /* Optional: what the engine has counted, and how much room there is. Blocks: on any thread but
+     * a loop's. Returns 0 or -errno, with *ret untouched. */
+    int (*stats)(struct lb_engine *e, struct lb_storage_stats *ret);
 
     /* bucket, settings -> . BUCKET_EXISTS when it is there; INVALID_BUCKET_NAME for a name the
      * engine can't hold. */
