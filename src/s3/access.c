@@ -2,29 +2,31 @@
  * within it, from the object's meta. */
 #include "s3/access_priv.h"
 
+#include "s3/acl_priv.h"
+
 static const struct s3_access everything = {.owner = true, .list = true, .write = true};
 
 bool s3_is_admin(const struct s3_request *r) {
     return !r->s3->conf->creds || (r->auth.cred && r->auth.cred->admin);
 }
 
-bool s3_bucket_is_own(const struct s3_request *r, const struct s3_bucket_settings *s) {
+bool s3_bucket_is_own(const struct s3_request *r, const struct lb_s3_bucket_settings *s) {
     if (s3_is_admin(r) && (!r->s3->conf->creds || s->owner_id.len == 0))
         return true;
     return r->auth.cred && lb_slice_eq(s->owner_id, lb_slice_cstr(r->auth.cred->user_id));
 }
 
-static struct s3_access decide(const struct s3_request *r, const struct s3_bucket_settings *s) {
+static struct s3_access decide(const struct s3_request *r, const struct lb_s3_bucket_settings *s) {
     if (s3_is_admin(r) || s3_bucket_is_own(r, s))
         return everything;
     return (struct s3_access){
         .list = s3_acl_reads(s->acl, r->auth.cred != NULL),
-        .write = s->acl == S3_ACL_PUBLIC_READ_WRITE,
+        .write = s->acl == LB_S3_ACL_PUBLIC_READ_WRITE,
     };
 }
 
 static int check_expected_owner(const struct s3_request *r, struct lb_slice header,
-                                const struct s3_bucket_settings *s) {
+                                const struct lb_s3_bucket_settings *s) {
     struct lb_slice expected = s3_request_field(r, header);
     struct lb_slice owner = s->owner_id.len ? s->owner_id : r->s3->conf->owner_id;
     return !expected.ptr || lb_slice_eq(expected, owner) ? 0 : LB_ERR_ACCESS_DENIED;
@@ -84,7 +86,7 @@ void s3_access_again(struct s3_request *r, s3_op_fn then) {
 
 static void on_source(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
-    struct s3_bucket_settings *s = NULL;
+    struct lb_s3_bucket_settings *s = NULL;
     err = s3_bucket_settings_found(r, err, &s);
     if (err == 0)
         err = check_expected_owner(r, LB_S("x-amz-source-expected-bucket-owner"), s);
@@ -108,7 +110,7 @@ void s3_access_source(struct s3_request *r, struct lb_slice bucket, s3_op_fn the
     r->s3->port->ops->bucket_head(r->s3->port, op);
 }
 
-int s3_access_read(const struct s3_request *r, const struct s3_access *a, enum s3_acl acl) {
+int s3_access_read(const struct s3_request *r, const struct s3_access *a, enum lb_s3_acl acl) {
     return a->owner || s3_acl_reads(acl, r->auth.cred != NULL) ? 0 : LB_ERR_ACCESS_DENIED;
 }
 

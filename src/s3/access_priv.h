@@ -4,7 +4,7 @@
 #ifndef LB_S3_ACCESS_PRIV_H
 #define LB_S3_ACCESS_PRIV_H
 
-#include "s3/bucket_settings_priv.h"
+#include "s3/bucket_settings.h"
 #include "s3/request_priv.h"
 
 /* Is it the administrator (or is authentication off)? */
@@ -23,17 +23,17 @@ void s3_bucket_load(struct s3_request *r, s3_op_fn then);
 /* Stores r->settings and ends the request: 200, or 204 when it deletes. */
 void s3_bucket_store(struct s3_request *r);
 /* What a bucket_head with r->eng brought (err: of that). Returns 0 or the error to answer. */
-int s3_bucket_settings_found(struct s3_request *r, int err, struct s3_bucket_settings **ret);
+int s3_bucket_settings_found(struct s3_request *r, int err, struct lb_s3_bucket_settings **ret);
 
 /* Is a bucket with these settings the requester's own? */
-bool s3_bucket_is_own(const struct s3_request *r, const struct s3_bucket_settings *s);
+bool s3_bucket_is_own(const struct s3_request *r, const struct lb_s3_bucket_settings *s);
 
 /* Sets r->source to what the request may do in the bucket that it copies from, and calls then; or
  * fails the request. Also holds x-amz-source-expected-bucket-owner against that bucket's owner. */
 void s3_access_source(struct s3_request *r, struct lb_slice bucket, s3_op_fn then);
 
 /* May an object with this ACL be read? Returns 0 or ACCESS_DENIED. */
-int s3_access_read(const struct s3_request *r, const struct s3_access *a, enum s3_acl acl);
+int s3_access_read(const struct s3_request *r, const struct s3_access *a, enum lb_s3_acl acl);
 
 /* The error to answer in place of err: that a key is not there is told only to those who may list.
  */

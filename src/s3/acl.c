@@ -9,10 +9,10 @@
 enum { GRANT_ALL_READ = 1, GRANT_ALL_WRITE = 2, GRANT_AUTH_READ = 4 };
 
 /* What each grants beyond the owner's FULL_CONTROL. */
-static const unsigned acl_grants[S3_ACLS] = {
-    [S3_ACL_PUBLIC_READ] = GRANT_ALL_READ,
-    [S3_ACL_PUBLIC_READ_WRITE] = GRANT_ALL_READ | GRANT_ALL_WRITE,
-    [S3_ACL_AUTHENTICATED_READ] = GRANT_AUTH_READ,
+static const unsigned acl_grants[LB_S3_ACLS] = {
+    [LB_S3_ACL_PUBLIC_READ] = GRANT_ALL_READ,
+    [LB_S3_ACL_PUBLIC_READ_WRITE] = GRANT_ALL_READ | GRANT_ALL_WRITE,
+    [LB_S3_ACL_AUTHENTICATED_READ] = GRANT_AUTH_READ,
 };
 
 static const struct {
@@ -27,7 +27,7 @@ static const struct {
 };
 #define GRANTS_N (sizeof(grants) / sizeof(grants[0]))
 
-bool s3_acl_reads(enum s3_acl acl, bool is_user) {
+bool s3_acl_reads(enum lb_s3_acl acl, bool is_user) {
     return acl_grants[acl] & GRANT_ALL_READ || (is_user && acl_grants[acl] & GRANT_AUTH_READ);
 }
 
@@ -35,24 +35,24 @@ bool s3_acl_given(const struct s3_request *r) {
     return s3_request_field(r, LB_S("x-amz-acl")).ptr != NULL;
 }
 
-int s3_acl_parse(const struct s3_request *r, enum s3_acl *ret) {
+int s3_acl_parse(const struct s3_request *r, enum lb_s3_acl *ret) {
     static const struct {
         struct lb_slice name;
         int acl; /* or an error */
     } names[] = {
 #define NAME(name, acl) {{name, sizeof(name) - 1}, acl}
-        NAME("private", S3_ACL_PRIVATE),
-        NAME("public-read", S3_ACL_PUBLIC_READ),
-        NAME("public-read-write", S3_ACL_PUBLIC_READ_WRITE),
-        NAME("authenticated-read", S3_ACL_AUTHENTICATED_READ),
-        NAME("bucket-owner-read", S3_ACL_PRIVATE),
-        NAME("bucket-owner-full-control", S3_ACL_PRIVATE),
+        NAME("private", LB_S3_ACL_PRIVATE),
+        NAME("public-read", LB_S3_ACL_PUBLIC_READ),
+        NAME("public-read-write", LB_S3_ACL_PUBLIC_READ_WRITE),
+        NAME("authenticated-read", LB_S3_ACL_AUTHENTICATED_READ),
+        NAME("bucket-owner-read", LB_S3_ACL_PRIVATE),
+        NAME("bucket-owner-full-control", LB_S3_ACL_PRIVATE),
         NAME("aws-exec-read", LB_ERR_NOT_IMPLEMENTED),
         NAME("log-delivery-write", LB_ERR_NOT_IMPLEMENTED),
 #undef NAME
     };
     struct lb_slice value = s3_request_field(r, LB_S("x-amz-acl"));
-    *ret = S3_ACL_PRIVATE;
+    *ret = LB_S3_ACL_PRIVATE;
     if (!value.ptr)
         return 0;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -60,7 +60,7 @@ int s3_acl_parse(const struct s3_request *r, enum s3_acl *ret) {
             continue;
         if (names[i].acl < 0)
             return names[i].acl;
-        *ret = (enum s3_acl)names[i].acl;
+        *ret = (enum lb_s3_acl)names[i].acl;
         return 0;
     }
     return LB_ERR_INVALID_ARGUMENT;
@@ -86,7 +86,7 @@ static int read_grant(const struct s3_xml *grant, struct lb_slice owner_id, unsi
 }
 
 int s3_acl_parse_document(struct lb_arena *a, struct lb_slice document, struct lb_slice owner_id,
-                          enum s3_acl *ret) {
+                          enum lb_s3_acl *ret) {
     const struct s3_xml *root, *list, *owner;
     unsigned bits = 0;
     int err = s3_xml_parse(a, document, &root);
@@ -102,9 +102,9 @@ int s3_acl_parse_document(struct lb_arena *a, struct lb_slice document, struct l
         err = read_grant(grant, owner_id, &bits);
     if (err < 0)
         return err;
-    for (unsigned acl = 0; acl < S3_ACLS; acl++) {
+    for (unsigned acl = 0; acl < LB_S3_ACLS; acl++) {
         if (acl_grants[acl] == bits) {
-            *ret = (enum s3_acl)acl;
+            *ret = (enum lb_s3_acl)acl;
             return 0;
         }
     }
@@ -125,7 +125,7 @@ static void close_grantee(struct lb_buf *b, struct lb_slice permission) {
     s3_xml_close(b, "Grant");
 }
 
-void s3_acl_write_document(struct lb_buf *b, enum s3_acl acl, struct lb_slice owner_id,
+void s3_acl_write_document(struct lb_buf *b, enum lb_s3_acl acl, struct lb_slice owner_id,
                            struct lb_slice owner_name) {
     s3_xml_begin(b, "AccessControlPolicy");
     s3_xml_owner(b, "Owner", owner_id, owner_name);

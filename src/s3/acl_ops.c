@@ -9,7 +9,7 @@
 #define REPLY_MAX 8192
 
 struct acl_op {
-    enum s3_acl acl;              /* the new one */
+    enum lb_s3_acl acl;           /* the new one */
     struct s3_meta_update update; /* of the object */
     struct lb_buf xml;
 };
@@ -25,7 +25,7 @@ static void begin(struct s3_request *r, s3_op_fn then) {
 
 /* ---- get ---- */
 
-static void reply(struct s3_request *r, enum s3_acl acl) {
+static void reply(struct s3_request *r, enum lb_s3_acl acl) {
     struct acl_op *a = r->state;
     lb_buf_init(&a->xml, REPLY_MAX);
     s3_acl_write_document(&a->xml, acl, s3_owner_id(r), s3_owner_name(r));
@@ -62,7 +62,7 @@ static void change(struct s3_request *r, struct s3_meta *m) {
 }
 
 /* The ACL is in a header or in the body; one of them. */
-static int parse(struct s3_request *r, struct lb_slice document, enum s3_acl *ret) {
+static int parse(struct s3_request *r, struct lb_slice document, enum lb_s3_acl *ret) {
     if (!document.len && !s3_acl_given(r))
         return LB_ERR_MISSING_HEADER;
     if (document.len && s3_acl_given(r))

@@ -3,13 +3,14 @@
 #include <errno.h>
 
 #include "s3/access_priv.h"
+#include "s3/acl_priv.h"
 #include "s3/ops_priv.h"
 #include "s3/xml_priv.h"
 
 #define DOCUMENT_MAX 65536
 
 struct creating {
-    struct s3_bucket_settings settings;
+    struct lb_s3_bucket_settings settings;
     struct lb_buf blob;
 };
 
@@ -78,8 +79,8 @@ static void on_document(struct s3_request *r, struct lb_slice document) {
         c->settings.owner_id = s3_user_id(r);
         c->settings.owner_name = s3_user_name(r);
     }
-    lb_buf_init(&c->blob, S3_BUCKET_SETTINGS_MAX);
-    s3_bucket_settings_encode(&c->settings, &c->blob);
+    lb_buf_init(&c->blob, LB_S3_BUCKET_SETTINGS_MAX);
+    lb_s3_bucket_settings_encode(&c->settings, &c->blob);
     if (c->blob.err) {
         lb_buf_fini(&c->blob);
         s3_fail(r, -ENOMEM);

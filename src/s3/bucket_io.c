@@ -5,16 +5,16 @@
 
 /* Damaged settings don't lock the administrator out: to him the bucket is as one made by hand, and
  * he may set them anew. */
-int s3_bucket_settings_found(struct s3_request *r, int err, struct s3_bucket_settings **ret) {
+int s3_bucket_settings_found(struct s3_request *r, int err, struct lb_s3_bucket_settings **ret) {
     struct lb_slice blob = LB_S("");
     if (err == 0)
         blob = r->eng.buckets[0].settings;
     else if (err != LB_ERR_CORRUPT || !s3_is_admin(r))
         return err;
-    struct s3_bucket_settings *s = lb_arena_alloc(r->x->arena, sizeof(*s));
+    struct lb_s3_bucket_settings *s = lb_arena_alloc(r->x->arena, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    s3_bucket_settings_decode(blob, s);
+    lb_s3_bucket_settings_decode(blob, s);
     *ret = s;
     return 0;
 }
@@ -48,8 +48,8 @@ static void on_stored(struct lb_engine_op *op, int err) {
 void s3_bucket_store(struct s3_request *r) {
     struct lb_buf blob;
     struct lb_slice kept = {NULL, 0};
-    lb_buf_init(&blob, S3_BUCKET_SETTINGS_MAX);
-    s3_bucket_settings_encode(r->settings, &blob);
+    lb_buf_init(&blob, LB_S3_BUCKET_SETTINGS_MAX);
+    lb_s3_bucket_settings_encode(r->settings, &blob);
     int err = blob.err ? blob.err : lb_arena_copy(r->x->arena, lb_buf_slice(&blob), &kept);
     lb_buf_fini(&blob);
     if (err < 0) {

@@ -2,44 +2,63 @@
  *
  *   tag 1   the owner's id
  *   tag 2   the owner's display name
- *   tag 3   canned ACL (1 byte, enum s3_acl)
+ *   tag 3   canned ACL (1 byte, enum lb_s3_acl)
  *   tag 4   location constraint
- *   tag 5   tags of the bucket: of each a field with its key (1) and one with its value (2)
+ *   tag 5   tags of the bucket, as bucket_tagging.c has them
+ *   tag 6   versioning (1 byte): 1 enabled, 2 suspended
+ *   tag 7   durability (1 byte, enum lb_s3_durability)
  *
  * Numbers never change their meaning; a tag that is not known is skipped. */
-#include "s3/bucket_settings_priv.h"
-
-#include <errno.h>
+#include "s3/bucket_settings.h"
 
 #include "base/err.h"
 #include "s3/fields_priv.h"
 
 #define SETTINGS_VERSION 1
 
-enum { TAG_OWNER_ID = 1, TAG_OWNER_NAME = 2, TAG_ACL = 3, TAG_LOCATION = 4, TAG_TAGS = 5 };
-enum { TAG_KEY = 1, TAG_VALUE = 2 };
+enum {
+    TAG_OWNER_ID = 1,
+    TAG_OWNER_NAME = 2,
+    TAG_ACL = 3,
+    TAG_LOCATION = 4,
+    TAG_TAGS = 5,
+    TAG_VERSIONING = 6,
+    TAG_DURABILITY = 7,
+};
 
 static void put_text(struct lb_buf *b, unsigned tag, struct lb_slice text) {
     if (text.len)
         s3_field_put(b, tag, text);
 }
 
-void s3_bucket_settings_encode(const struct s3_bucket_settings *s, struct lb_buf *ret) {
+/* Zero is what is meant when there is none. */
+static void put_word(struct lb_buf *b, unsigned tag, unsigned word) {
+    if (!word)
+        return;
+    s3_field_begin(b, tag, 1);
+    s3_number_put(b, word, 1);
+}
+
+/* A word of those below n; another is one that is not known yet, and `safe` is taken for it. */
+static unsigned word_of(struct lb_slice value, unsigned n, unsigned safe) {
+    return value.len == 1 && (uint8_t)value.ptr[0] < n ? (uint8_t)value.ptr[0] : safe;
+}
+
+void lb_s3_bucket_settings_encode(const struct lb_s3_bucket_settings *s, struct lb_buf *ret) {
     size_t start = ret->len;
     s3_number_put(ret, SETTINGS_VERSION, 1);
     put_text(ret, TAG_OWNER_ID, s->owner_id);
     put_text(ret, TAG_OWNER_NAME, s->owner_name);
-    if (s->acl != S3_ACL_PRIVATE) {
-        s3_field_begin(ret, TAG_ACL, 1);
-        s3_number_put(ret, s->acl, 1);
-    }
+    put_word(ret, TAG_ACL, s->acl);
     put_text(ret, TAG_LOCATION, s->location);
     put_text(ret, TAG_TAGS, s->tags);
+    put_word(ret, TAG_VERSIONING, s->versioning);
+    put_word(ret, TAG_DURABILITY, s->durability);
     if (ret->len == start + 1)
         ret->len = start; /* nothing but the version */
 }
 
-static int take(struct lb_slice *blob, struct s3_bucket_settings *s) {
+static int take(struct lb_slice *blob, struct lb_s3_bucket_settings *s) {
     struct lb_slice value;
     unsigned tag;
     int err = s3_field_take(blob, &tag, &value);
@@ -53,9 +72,7 @@ static int take(struct lb_slice *blob, struct s3_bucket_settings *s) {
         s->owner_name = value;
         break;
     case TAG_ACL:
-        /* One that is not known is private, which is the safe side. */
-        s->acl = value.len == 1 && (uint8_t)value.ptr[0] < S3_ACLS ? (enum s3_acl)value.ptr[0]
-                                                                   : S3_ACL_PRIVATE;
+        s->acl = (enum lb_s3_acl)word_of(value, LB_S3_ACLS, LB_S3_ACL_PRIVATE);
         break;
     case TAG_LOCATION:
         s->location = value;
@@ -63,44 +80,29 @@ static int take(struct lb_slice *blob, struct s3_bucket_settings *s) {
     case TAG_TAGS:
         s->tags = value;
         break;
+    case TAG_VERSIONING:
+        s->versioning =
+            (enum lb_versioning)word_of(value, LB_VERSIONING_SUSPENDED + 1, LB_VERSIONING_ON);
+        break;
+    case TAG_DURABILITY:
+        s->durability =
+            (enum lb_s3_durability)word_of(value, LB_S3_DURABILITIES, LB_S3_DURABILITY_SYNC);
+        break;
     default:
         break;
     }
     return 0;
 }
 
-void s3_bucket_settings_decode(struct lb_slice blob, struct s3_bucket_settings *ret) {
-    struct s3_bucket_settings s = {.acl = S3_ACL_PRIVATE};
-    int err = 0;
-    if (blob.len == 0 || blob.ptr[0] != SETTINGS_VERSION)
-        blob = LB_S("");
-    blob = lb_slice_from(blob, 1);
+void lb_s3_bucket_settings_decode(struct lb_slice blob, struct lb_s3_bucket_settings *ret) {
+    struct lb_s3_bucket_settings s = {.acl = LB_S3_ACL_PRIVATE};
+    int err = blob.len && blob.ptr[0] != SETTINGS_VERSION ? LB_ERR_CORRUPT : 0;
+    if (blob.len)
+        blob = lb_slice_from(blob, 1);
     while (blob.len && err == 0)
         err = take(&blob, &s);
-    *ret = err < 0 ? (struct s3_bucket_settings){.acl = S3_ACL_PRIVATE} : s;
-}
-
-void s3_bucket_tags_encode(const struct s3_meta_pair *tags, size_t n, struct lb_buf *ret) {
-    for (size_t i = 0; i < n; i++) {
-        s3_field_put(ret, TAG_KEY, tags[i].name);
-        s3_field_put(ret, TAG_VALUE, tags[i].value);
-    }
-}
-
-int s3_bucket_tags_decode(struct lb_arena *a, struct lb_slice tags, struct s3_meta_pair **ret,
-                          size_t *ret_n) {
-    struct s3_meta_pair *pairs = lb_arena_alloc(a, S3_BUCKET_TAGS_MAX * sizeof(*pairs));
-    size_t n = 0;
-    if (!pairs)
-        return -ENOMEM;
-    for (; tags.len; n++) {
-        unsigned key = 0, value = 0;
-        if (n == S3_BUCKET_TAGS_MAX || s3_field_take(&tags, &key, &pairs[n].name) < 0 ||
-            tags.len == 0 || s3_field_take(&tags, &value, &pairs[n].value) < 0 || key != TAG_KEY ||
-            value != TAG_VALUE)
-            return LB_ERR_CORRUPT;
-    }
-    *ret = pairs;
-    *ret_n = n;
-    return 0;
+    if (err < 0)
+        s = (struct lb_s3_bucket_settings){.acl = LB_S3_ACL_PRIVATE,
+                                           .versioning = LB_VERSIONING_ON};
+    *ret = s;
 }

@@ -55,8 +55,8 @@ static void keep(char *to, size_t *to_len, struct lb_slice name) {
 /* Lists a bucket, or finds that there is one too many. */
 static void add(struct s3_request *r, const struct lb_bucket_info *info) {
     struct listing *l = r->state;
-    struct s3_bucket_settings settings;
-    s3_bucket_settings_decode(info->settings, &settings);
+    struct lb_s3_bucket_settings settings;
+    lb_s3_bucket_settings_decode(info->settings, &settings);
     if (!s3_is_admin(r) && !s3_bucket_is_own(r, &settings))
         return;
     if (l->n == l->max) {

@@ -8,7 +8,7 @@
  *   tag 0x11    object tag: key length (2 bytes), key, value
  *   tag 0x12    checksum: kind (1 byte, kind_codes), type (1 byte), digest (may be empty)
  *   tag 0x13    parts: digest length of each (1 byte), then for each its size (8 bytes) and digest
- *   tag 0x14    canned ACL: 1 byte, enum s3_acl; private is left out
+ *   tag 0x14    canned ACL: 1 byte, enum lb_s3_acl; private is left out
  *   tag 0x15    initiator of an upload: id length (2 bytes), id, display name
  *
  * Numbers never change their meaning; a tag that is not known is skipped. */
@@ -90,7 +90,7 @@ void s3_meta_encode(const struct s3_meta *m, struct lb_buf *ret) {
     }
     if (m->parts_n)
         put_parts(ret, m);
-    if (m->acl != S3_ACL_PRIVATE) {
+    if (m->acl != LB_S3_ACL_PRIVATE) {
         s3_field_begin(ret, TAG_ACL, 1);
         s3_number_put(ret, m->acl, 1);
     }
@@ -167,7 +167,7 @@ static int get_acl(struct lb_slice value, struct s3_meta *m) {
     if (value.len != 1)
         return LB_ERR_CORRUPT;
     uint64_t acl = s3_number_take(&value, 1);
-    m->acl = acl < S3_ACLS ? (enum s3_acl)acl : S3_ACL_PRIVATE;
+    m->acl = acl < LB_S3_ACLS ? (enum lb_s3_acl)acl : LB_S3_ACL_PRIVATE;
     return 0;
 }
 

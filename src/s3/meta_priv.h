@@ -44,7 +44,7 @@ struct s3_meta {
     struct lb_digest checksum;
     uint32_t parts_n; /* of a multipart object: its parts' sizes and checksums; 0 otherwise */
     struct s3_meta_part *parts;
-    enum s3_acl acl;
+    enum lb_s3_acl acl;
     struct s3_meta_pair initiator; /* of an upload: id and display name; empty: the administrator */
 };
 

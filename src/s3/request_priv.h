@@ -13,7 +13,7 @@
 
 struct s3_request;
 struct s3_body;
-struct s3_bucket_settings;
+struct lb_s3_bucket_settings;
 
 /* An operation: begins here once the request is addressed, authenticated and authorised. It ends in
  * exactly one of the s3_fail and s3_reply calls (or, streaming, in s3_finish). */
@@ -57,12 +57,12 @@ struct s3_request {
     struct lb_slice key;    /* decoded; empty on service and bucket */
     struct lb_query query;
     struct lb_auth_result auth;
-    struct s3_access access;             /* in bucket */
-    struct s3_access source;             /* in the bucket that is copied from */
-    struct s3_bucket_settings *settings; /* of bucket; NULL: not known, see s3_bucket_load */
-    s3_op_fn then;                       /* what follows while settings are looked up */
-    s3_op_fn allowed;                    /* what follows once access is decided */
-    char id[17];                         /* x-amz-request-id */
+    struct s3_access access;                /* in bucket */
+    struct s3_access source;                /* in the bucket that is copied from */
+    struct lb_s3_bucket_settings *settings; /* of bucket; NULL: not known, see s3_bucket_load */
+    s3_op_fn then;                          /* what follows while settings are looked up */
+    s3_op_fn allowed;                       /* what follows once access is decided */
+    char id[17];                            /* x-amz-request-id */
     struct lb_engine_op eng; /* the operation's engine call in flight; eng.user is this request */
     bool object_checksum;    /* checksum headers are of the object that is made, not of the body */
     struct s3_body *body;    /* while a body is read */

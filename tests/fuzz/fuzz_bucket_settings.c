@@ -3,7 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "s3/bucket_settings_priv.h"
+#include "s3/bucket_settings.h"
+#include "s3/tagging_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,21 +24,21 @@ static void check_tags(struct lb_slice tags) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct s3_bucket_settings s, t;
+    struct lb_s3_bucket_settings s, t;
     struct lb_buf once, twice;
     char *copy = malloc(size ? size : 1);
     if (!copy)
         return 0;
     if (size)
         memcpy(copy, data, size);
-    s3_bucket_settings_decode(lb_slice(copy, size), &s);
-    assert(s.acl < S3_ACLS);
+    lb_s3_bucket_settings_decode(lb_slice(copy, size), &s);
+    assert(s.acl < LB_S3_ACLS);
     check_tags(s.tags);
     lb_buf_init(&once, 1u << 20);
     lb_buf_init(&twice, 1u << 20);
-    s3_bucket_settings_encode(&s, &once);
-    s3_bucket_settings_decode(lb_buf_slice(&once), &t);
-    s3_bucket_settings_encode(&t, &twice);
+    lb_s3_bucket_settings_encode(&s, &once);
+    lb_s3_bucket_settings_decode(lb_buf_slice(&once), &t);
+    lb_s3_bucket_settings_encode(&t, &twice);
     assert(lb_slice_eq(lb_buf_slice(&once), lb_buf_slice(&twice)));
     lb_buf_fini(&once);
     lb_buf_fini(&twice);

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "s3/bucket_settings_priv.h"
+#include "s3/bucket_settings.h"
+#include "s3/tagging_priv.h"
 
 static struct lb_buf blob;
 static struct lb_arena arena;
 
 static int setup(void **state) {
-    lb_buf_init(&blob, S3_BUCKET_SETTINGS_MAX);
+    lb_buf_init(&blob, LB_S3_BUCKET_SETTINGS_MAX);
     lb_arena_init(&arena, 1u << 20);
     return 0;
 }
@@ -22,33 +23,37 @@ static int teardown(void **state) {
 }
 
 static void check_default(struct lb_slice bytes) {
-    struct s3_bucket_settings s = {.acl = S3_ACL_PUBLIC_READ, .owner_id = LB_S("x")};
-    s3_bucket_settings_decode(bytes, &s);
-    assert_int_equal(s.acl, S3_ACL_PRIVATE);
+    struct lb_s3_bucket_settings s = {.acl = LB_S3_ACL_PUBLIC_READ, .owner_id = LB_S("x")};
+    lb_s3_bucket_settings_decode(bytes, &s);
+    assert_int_equal(s.acl, LB_S3_ACL_PRIVATE);
     assert_int_equal(s.owner_id.len + s.owner_name.len + s.location.len + s.tags.len, 0);
 }
 
 static void test_round_trip(void **state) {
-    const struct s3_bucket_settings in = {
+    const struct lb_s3_bucket_settings in = {
         .owner_id = LB_S("alice"),
         .owner_name = LB_S("Alice"),
-        .acl = S3_ACL_AUTHENTICATED_READ,
+        .acl = LB_S3_ACL_AUTHENTICATED_READ,
         .location = LB_S("eu-west-1"),
         .tags = LB_S("tags"),
+        .versioning = LB_VERSIONING_SUSPENDED,
+        .durability = LB_S3_DURABILITY_RELAXED,
     };
-    struct s3_bucket_settings out;
-    s3_bucket_settings_encode(&in, &blob);
-    s3_bucket_settings_decode(lb_buf_slice(&blob), &out);
+    struct lb_s3_bucket_settings out;
+    lb_s3_bucket_settings_encode(&in, &blob);
+    lb_s3_bucket_settings_decode(lb_buf_slice(&blob), &out);
     CHECK_SLICE(out.owner_id, "alice");
     CHECK_SLICE(out.owner_name, "Alice");
     CHECK_SLICE(out.location, "eu-west-1");
     CHECK_SLICE(out.tags, "tags");
-    assert_int_equal(out.acl, S3_ACL_AUTHENTICATED_READ);
+    assert_int_equal(out.acl, LB_S3_ACL_AUTHENTICATED_READ);
+    assert_int_equal(out.versioning, LB_VERSIONING_SUSPENDED);
+    assert_int_equal(out.durability, LB_S3_DURABILITY_RELAXED);
 }
 
 static void test_nothing(void **state) {
-    const struct s3_bucket_settings in = {.acl = S3_ACL_PRIVATE};
-    s3_bucket_settings_encode(&in, &blob);
+    const struct lb_s3_bucket_settings in = {.acl = LB_S3_ACL_PRIVATE};
+    lb_s3_bucket_settings_encode(&in, &blob);
     assert_int_equal(blob.len, 0);
     check_default(LB_S(""));
 }
@@ -72,11 +77,41 @@ static void test_not_understood(void **state) {
     }
 }
 
+/* Nothing is lost because they are not understood. */
+static void test_not_understood_keeps_versions(void **state) {
+    static const struct {
+        struct lb_slice blob;
+        enum lb_versioning versioning;
+    } rows[] = {
+        {LB_S("\x01\x06\x01\0\0\0\x01"), LB_VERSIONING_ON},
+        {LB_S("\x01\x06\x01\0\0\0\x02"), LB_VERSIONING_SUSPENDED},
+        {LB_S("\x01\x06\x01\0\0\0\x03"), LB_VERSIONING_ON}, /* what is not known yet */
+        {LB_S("\x02"), LB_VERSIONING_ON},
+        {LB_S("\x01\x06\x01\0\0"), LB_VERSIONING_ON},
+        {LB_S("\x01"), LB_VERSIONING_OFF},
+        {LB_S("\x01\x07\x01\0\0\0\x02"), LB_VERSIONING_OFF},
+    };
+    for (size_t i = 0; i < CHECK_COUNT(rows); i++) {
+        struct lb_s3_bucket_settings s;
+        lb_s3_bucket_settings_decode(rows[i].blob, &s);
+        assert_int_equal(s.versioning, rows[i].versioning);
+    }
+}
+
+static void test_durability(void **state) {
+    struct lb_s3_bucket_settings s;
+    lb_s3_bucket_settings_decode(LB_S("\x01\x07\x01\0\0\0\x02"), &s);
+    assert_int_equal(s.durability, LB_S3_DURABILITY_RELAXED);
+    lb_s3_bucket_settings_decode(LB_S("\x01\x07\x01\0\0\0\x03"), &s);
+    assert_int_equal(s.durability, LB_S3_DURABILITY_SYNC); /* what promises more */
+}
+
 static void test_unknown_tag(void **state) {
-    struct s3_bucket_settings s;
-    s3_bucket_settings_decode(LB_S("\x01\x77\x02\0\0\0ab\x01\x03\0\0\0bob\x03\x01\0\0\0\x02"), &s);
+    struct lb_s3_bucket_settings s;
+    lb_s3_bucket_settings_decode(LB_S("\x01\x77\x02\0\0\0ab\x01\x03\0\0\0bob\x03\x01\0\0\0\x02"),
+                                 &s);
     CHECK_SLICE(s.owner_id, "bob");
-    assert_int_equal(s.acl, S3_ACL_PUBLIC_READ_WRITE);
+    assert_int_equal(s.acl, LB_S3_ACL_PUBLIC_READ_WRITE);
 }
 
 static void test_tags(void **state) {
@@ -105,7 +140,8 @@ static void test_tags(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_round_trip),  TEST(test_nothing), TEST(test_not_understood),
-        TEST(test_unknown_tag), TEST(test_tags),
+        TEST(test_unknown_tag), TEST(test_tags),    TEST(test_not_understood_keeps_versions),
+        TEST(test_durability),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

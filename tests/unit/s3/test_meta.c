@@ -50,7 +50,7 @@ static void fill(struct s3_meta *m) {
         parts[i] = (struct s3_meta_part){5000000000u + i, {{i, 9, 9, i}, 4}};
     m->parts = parts;
     m->parts_n = 3;
-    m->acl = S3_ACL_AUTHENTICATED_READ;
+    m->acl = LB_S3_ACL_AUTHENTICATED_READ;
     m->initiator = (struct s3_meta_pair){LB_S("alice"), LB_S("Alice")};
 }
 
@@ -70,7 +70,7 @@ static void test_round_trip(void **state) {
     assert_int_equal(out.tags_n, 1);
     CHECK_SLICE(out.tags[0].name, "project");
     CHECK_SLICE(out.tags[0].value, "x y");
-    assert_int_equal(out.acl, S3_ACL_AUTHENTICATED_READ);
+    assert_int_equal(out.acl, LB_S3_ACL_AUTHENTICATED_READ);
     CHECK_SLICE(out.initiator.name, "alice");
     CHECK_SLICE(out.initiator.value, "Alice");
     assert_int_equal(out.checksum_kind, LB_HASH_CRC32C);
