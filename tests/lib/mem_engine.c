@@ -56,63 +56,9 @@ struct mem_bucket *mem_bucket(struct mem_engine *e, struct lb_slice name) {
     return NULL;
 }
 
-struct mem_object *mem_object(struct mem_bucket *b, struct lb_slice key) {
-    LB_LIST_FOR_EACH(it, &b->objects) {
-        struct mem_object *o = LB_CONTAINER_OF(it, struct mem_object, link);
-        if (lb_slice_eq(lb_buf_slice(&o->key), key))
-            return o;
-    }
-    return NULL;
-}
-
-void mem_version_unref(struct mem_version *v) {
-    if (--v->refs)
-        return;
-    lb_buf_fini(&v->data);
-    lb_buf_fini(&v->meta);
-    free(v);
-}
-
-static void object_free(struct mem_object *o) {
-    lb_list_remove(&o->link);
-    lb_buf_fini(&o->key);
-    mem_version_unref(o->version);
-    free(o);
-}
-
-void mem_meta(struct mem_version *v, struct lb_slice meta) {
-    mem_copy(&v->meta, meta);
-    v->info.meta = lb_buf_slice(&v->meta);
-}
-
-/* Makes v the object of that key; takes a reference of its own. */
-void mem_publish(struct mem_bucket *b, struct lb_slice key, struct mem_version *v) {
-    struct mem_object *o = mem_object(b, key);
-    v->refs++;
-    if (o) {
-        mem_version_unref(o->version);
-        o->version = v;
-        return;
-    }
-    o = calloc(1, sizeof(*o));
-    assert(o);
-    mem_copy(&o->key, key);
-    o->version = v;
-    struct lb_list *at = b->objects.next;
-    while (at != &b->objects &&
-           lb_slice_cmp(lb_buf_slice(&LB_CONTAINER_OF(at, struct mem_object, link)->key), key) < 0)
-        at = at->next;
-    lb_list_append(at, &o->link); /* before at */
-}
-
-int mem_precond(const struct mem_bucket *b, struct lb_slice key, const struct lb_precond *p) {
-    struct mem_object *o = mem_object((struct mem_bucket *)b, key);
-    return lb_precond_check(p, o ? &o->version->info : NULL);
-}
-
 static void bucket_free(struct mem_bucket *b) {
     LB_LIST_FOR_EACH_SAFE(it, &b->objects)
-    object_free(LB_CONTAINER_OF(it, struct mem_object, link));
+    mem_object_free(LB_CONTAINER_OF(it, struct mem_object, link));
     LB_LIST_FOR_EACH_SAFE(it, &b->uploads)
     mem_upload_free(LB_CONTAINER_OF(it, struct mem_upload, link));
     lb_list_remove(&b->link);
@@ -132,6 +78,7 @@ static void bucket_create(struct lb_engine_port *p, struct lb_engine_op *op) {
     mem_copy(&b->name, op->bucket);
     mem_copy(&b->settings, op->settings);
     b->created_ns = lb_io_wall_ns(p->io);
+    b->id = ++e->next_id;
     lb_list_init(&b->objects);
     lb_list_init(&b->uploads);
     struct lb_list *at = e->buckets.next;
@@ -163,6 +110,7 @@ static void bucket_info(struct lb_engine_op *op, struct mem_bucket *b, struct lb
 
 static void bucket_head(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
+    mem_of(p)->test.bucket_heads++;
     if (b) {
         op->buckets = lb_arena_alloc(op->arena, sizeof(*op->buckets));
         bucket_info(op, b, op->buckets);
@@ -173,9 +121,12 @@ static void bucket_head(struct lb_engine_port *p, struct lb_engine_op *op) {
 
 static void bucket_set(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
-    if (b)
+    int err = b ? 0 : LB_ERR_NO_SUCH_BUCKET;
+    if (b && op->if_same && !lb_slice_eq(op->was, lb_buf_slice(&b->settings)))
+        err = LB_ERR_PRECONDITION_FAILED;
+    if (err == 0)
         mem_copy(&b->settings, op->settings);
-    mem_done(p, op, b ? 0 : LB_ERR_NO_SUCH_BUCKET);
+    mem_done(p, op, err);
 }
 
 static void bucket_list(struct lb_engine_port *p, struct lb_engine_op *op) {
@@ -197,24 +148,16 @@ static bool bucket_known(struct lb_engine_port *p, struct lb_slice bucket) {
     return mem_bucket(mem_of(p), bucket) != NULL;
 }
 
-/* The object of op; else sets *ret_err. */
-static struct mem_object *find(struct lb_engine_port *p, struct lb_engine_op *op, int *ret_err) {
-    struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
-    struct mem_object *o = b ? mem_object(b, op->key) : NULL;
-    *ret_err = o ? 0 : b ? LB_ERR_NO_SUCH_KEY : LB_ERR_NO_SUCH_BUCKET;
-    return o;
-}
-
 static void open_object(struct lb_engine_port *p, struct lb_engine_op *op) {
     int err;
-    struct mem_object *o = find(p, op, &err);
-    if (o) {
+    struct mem_version *v = mem_version_find(p, op, &err);
+    if (v) {
         struct mem_reader *r = calloc(1, sizeof(*r));
         assert(r);
-        r->version = o->version;
+        r->version = v;
         r->version->refs++;
         r->reader.port = p;
-        r->reader.info = o->version->info;
+        r->reader.info = v->info;
         op->reader = &r->reader;
         op->info = r->reader.info;
         mem_of(p)->test.readers++;
@@ -246,9 +189,9 @@ static void reader_close(struct lb_reader *reader) {
 
 static void head(struct lb_engine_port *p, struct lb_engine_op *op) {
     int err;
-    struct mem_object *o = find(p, op, &err);
-    if (o) {
-        op->info = o->version->info;
+    struct mem_version *v = mem_version_find(p, op, &err);
+    if (v) {
+        op->info = v->info;
         op->info.meta = mem_keep(op, op->info.meta);
     }
     mem_done(p, op, err);
@@ -264,13 +207,11 @@ static void create(struct lb_engine_port *p, struct lb_engine_op *op) {
     }
     struct mem_writer *w = calloc(1, sizeof(*w));
     assert(w);
-    w->version = calloc(1, sizeof(*w->version));
-    assert(w->version);
-    w->version->refs = 1;
-    lb_buf_init(&w->version->data, SIZE_MAX / 2);
+    w->version = mem_version_new();
     w->writer.port = p;
-    w->bucket = b;
+    w->bucket_id = b->id;
     w->part = op->part;
+    mem_copy(&w->bucket, op->bucket);
     mem_copy(&w->key, op->key);
     mem_copy(&w->upload_id, op->upload_id);
     op->writer = &w->writer;
@@ -308,6 +249,7 @@ static void write_object(struct lb_writer *writer, struct lb_engine_op *op,
 static void writer_free(struct mem_writer *w) {
     mem_of(w->writer.port)->test.writers--;
     mem_version_unref(w->version);
+    lb_buf_fini(&w->bucket);
     lb_buf_fini(&w->key);
     lb_buf_fini(&w->upload_id);
     free(w);
@@ -318,15 +260,18 @@ static void commit(struct lb_writer *writer, struct lb_engine_op *op) {
     struct lb_engine_port *p = writer->port;
     struct mem_version *v = w->version;
     struct lb_slice key = lb_buf_slice(&w->key);
+    struct mem_bucket *b = mem_bucket(mem_of(p), lb_buf_slice(&w->bucket));
     assert(mem_of(p)->test.writes == 0);
     v->info = (struct lb_object_info){
         .size = v->data.len, .mtime_ns = lb_io_wall_ns(p->io), .etag = op->etag};
     mem_meta(v, op->meta);
-    int err = w->part ? 0 : mem_precond(w->bucket, key, &op->precond);
+    int err = b && b->id == w->bucket_id ? 0 : LB_ERR_NO_SUCH_BUCKET;
     if (err == 0 && w->part)
-        err = mem_upload_put(mem_upload(w->bucket, key, lb_buf_slice(&w->upload_id)), w->part, v);
+        err = mem_upload_put(mem_upload(b, key, lb_buf_slice(&w->upload_id)), w->part, v);
     else if (err == 0)
-        mem_publish(w->bucket, key, v);
+        err = mem_precond(b, op, key);
+    if (err == 0 && !w->part)
+        mem_publish(mem_of(p), b, key, v, op->versioning);
     op->info = v->info;
     writer_free(w);
     mem_done(p, op, err);
@@ -337,23 +282,16 @@ static void abort_writer(struct lb_writer *writer) {
     writer_free(LB_CONTAINER_OF(writer, struct mem_writer, writer));
 }
 
-static void remove_object(struct lb_engine_port *p, struct lb_engine_op *op) {
-    struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
-    int err = b ? mem_precond(b, op->key, &op->precond) : LB_ERR_NO_SUCH_BUCKET;
-    struct mem_object *o = err == 0 ? mem_object(b, op->key) : NULL;
-    if (o)
-        object_free(o);
-    mem_done(p, op, err);
-}
-
 static void set_meta(struct lb_engine_port *p, struct lb_engine_op *op) {
     int err;
-    struct mem_object *o = find(p, op, &err);
-    if (o)
-        err = mem_precond(mem_bucket(mem_of(p), op->bucket), op->key, &op->precond);
+    struct mem_version *v = mem_version_find(p, op, &err);
+    if (v)
+        err = mem_precond(mem_bucket(mem_of(p), op->bucket), op, op->key);
+    if (err == 0 && op->if_same && !lb_slice_eq(op->was, lb_buf_slice(&v->meta)))
+        err = LB_ERR_PRECONDITION_FAILED;
     if (err == 0) {
-        mem_meta(o->version, op->meta);
-        op->info = o->version->info;
+        mem_meta(v, op->meta);
+        op->info = v->info;
     }
     mem_done(p, op, err);
 }
@@ -361,13 +299,13 @@ static void set_meta(struct lb_engine_port *p, struct lb_engine_op *op) {
 void mem_engine_foreign(struct lb_engine *engine, struct lb_slice bucket, struct lb_slice key,
                         struct lb_slice data) {
     struct mem_engine *e = LB_CONTAINER_OF(engine, struct mem_engine, engine);
-    struct mem_version *v = calloc(1, sizeof(*v));
-    assert(v);
+    struct mem_version *v = mem_version_new();
     mem_copy(&v->data, data);
     v->info = (struct lb_object_info){.size = data.len, .mtime_ns = 1000000000};
     v->info.etag.len = 34;
     memcpy(v->info.etag.text, "0123456789abcdef0123456789abcdef-0", 34);
-    mem_publish(mem_bucket(e, bucket), key, v);
+    mem_publish(e, mem_bucket(e, bucket), key, v, LB_VERSIONING_OFF);
+    mem_version_unref(v);
 }
 
 static int attach(struct lb_engine *engine, struct lb_io *io, struct lb_pool *pool,
@@ -406,7 +344,7 @@ static const struct lb_engine_ops ops = {
     .write = write_object,
     .commit = commit,
     .abort = abort_writer,
-    .remove = remove_object,
+    .remove = mem_remove,
     .set_meta = set_meta,
     .list = mem_list,
     .upload_create = mem_upload_create,

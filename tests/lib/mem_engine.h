@@ -9,13 +9,14 @@ struct lb_engine *mem_engine_new(void);
 
 /* Knobs and gauges of a test. */
 struct mem_engine_test {
-    int fail_write;      /* error of the next write, then 0 again */
-    unsigned writers;    /* open now */
-    unsigned readers;    /* open now */
-    unsigned writes;     /* in flight */
-    unsigned writes_max; /* at once, ever */
-    bool unaligned;      /* a write before the last was no multiple of LB_WRITE_UNIT */
-    uint64_t hint;       /* size_hint of the last create */
+    int fail_write;        /* error of the next write, then 0 again */
+    unsigned writers;      /* open now */
+    unsigned readers;      /* open now */
+    unsigned writes;       /* in flight */
+    unsigned writes_max;   /* at once, ever */
+    bool unaligned;        /* a write before the last was no multiple of LB_WRITE_UNIT */
+    uint64_t hint;         /* size_hint of the last create */
+    unsigned bucket_heads; /* ever */
 };
 struct mem_engine_test *mem_engine_test(struct lb_engine *e);
 

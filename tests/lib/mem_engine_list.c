@@ -12,9 +12,32 @@ static struct lb_slice common_prefix(const struct lb_engine_op *op, struct lb_sl
     return at < 0 ? LB_S("") : lb_slice_first(key, op->prefix.len + (size_t)at + op->delimiter.len);
 }
 
+/* Adds what a version shows as, unless it is in the common prefix before. False: the page is full.
+ */
+static bool add(struct lb_engine_op *op, const struct mem_object *o, const struct mem_version *v) {
+    struct lb_list_result *list = &op->list;
+    struct lb_slice key = lb_buf_slice(&o->key);
+    struct lb_slice prefix = common_prefix(op, key);
+    const struct lb_list_entry *last = list->n ? &list->entries[list->n - 1] : NULL;
+    if (prefix.len &&
+        ((last && lb_slice_eq(prefix, last->key)) ||
+         (lb_slice_ends_with(op->after, op->delimiter) && lb_slice_starts_with(op->after, prefix))))
+        return true;
+    list->truncated = list->n == op->max;
+    if (list->truncated)
+        return false;
+    struct lb_list_entry *e = &list->entries[list->n++];
+    e->key = mem_keep(op, prefix.len ? prefix : key);
+    e->is_prefix = prefix.len > 0;
+    if (!e->is_prefix)
+        e->info = v->info;
+    e->info.latest = op->versions && !e->is_prefix && mem_version_latest(o, v);
+    e->info.meta = op->want_meta ? mem_keep(op, e->info.meta) : LB_S("");
+    return true;
+}
+
 void mem_list(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
-    struct lb_slice last = op->after;
     if (!b) {
         mem_done(p, op, LB_ERR_NO_SUCH_BUCKET);
         return;
@@ -22,27 +45,14 @@ void mem_list(struct lb_engine_port *p, struct lb_engine_op *op) {
     op->list.entries = lb_arena_zalloc(op->arena, op->max * sizeof(*op->list.entries));
     LB_LIST_FOR_EACH(it, &b->objects) {
         struct mem_object *o = LB_CONTAINER_OF(it, struct mem_object, link);
-        struct lb_slice key = lb_buf_slice(&o->key);
-        struct lb_slice name = key;
-        if (!lb_slice_starts_with(key, op->prefix) || lb_slice_cmp(key, op->after) <= 0)
+        struct mem_version *v = NULL;
+        if (!lb_slice_starts_with(lb_buf_slice(&o->key), op->prefix))
             continue;
-        struct lb_slice prefix = common_prefix(op, key);
-        if (prefix.len)
-            name = prefix;
-        if (prefix.len &&
-            (lb_slice_eq(prefix, last) || (lb_slice_ends_with(op->after, op->delimiter) &&
-                                           lb_slice_starts_with(op->after, prefix))))
-            continue;
-        op->list.truncated = op->list.n == op->max;
+        do {
+            v = mem_version_next(o, v, op);
+        } while (v && add(op, o, v));
         if (op->list.truncated)
             break;
-        last = name;
-        struct lb_list_entry *e = &op->list.entries[op->list.n++];
-        e->key = mem_keep(op, name);
-        e->is_prefix = prefix.len > 0;
-        if (!e->is_prefix)
-            e->info = o->version->info;
-        e->info.meta = op->want_meta ? mem_keep(op, e->info.meta) : LB_S("");
     }
     mem_done(p, op, 0);
 }
@@ -213,11 +223,8 @@ void mem_upload_complete(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct mem_upload *u = find(p, op, &err);
     struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
     if (u)
-        err = mem_precond(b, op->key, &op->precond);
-    struct mem_version *v = calloc(1, sizeof(*v));
-    assert(v);
-    v->refs = 1;
-    lb_buf_init(&v->data, SIZE_MAX / 2);
+        err = mem_precond(b, op, op->key);
+    struct mem_version *v = mem_version_new();
     for (size_t i = 0; err == 0 && i < op->parts_n; i++) {
         struct mem_part *part = find_part(u, &op->parts[i]);
         if (part)
@@ -229,8 +236,8 @@ void mem_upload_complete(struct lb_engine_port *p, struct lb_engine_op *op) {
         v->info = (struct lb_object_info){
             .size = v->data.len, .mtime_ns = lb_io_wall_ns(p->io), .etag = op->etag};
         mem_meta(v, op->meta);
+        mem_publish(mem_of(p), b, op->key, v, op->versioning);
         op->info = v->info;
-        mem_publish(b, op->key, v);
         mem_upload_free(u);
     }
     mem_version_unref(v);
