@@ -74,7 +74,8 @@ def step(selector, sock, state, size, limit, replies):
 
 @pytest.mark.parametrize("backend", ["io_uring", "epoll"])
 def test_memory_is_bounded(make_server, figure, long, backend):
-    server = make_server(credentials=False, buckets=["bucket"], io_backend=backend, drain_timeout=2)
+    server = make_server(credentials=False, buckets=["bucket"], io_backend=backend, drain_timeout=2,
+                         idle_timeout=3600)
     free = os.statvfs(server.root).f_bavail * os.statvfs(server.root).f_frsize
     size = min(1 << 30, free * 3 // 4 // UPLOADS)  # the server reserves what is declared
     limit = size if long else min(8 << 20, size)
