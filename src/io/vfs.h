@@ -66,6 +66,9 @@ struct lb_vfs_ops {
      * directories the caller owns. */
     int (*rename)(struct lb_vfs *v, int from_dir, const char *from, int to_dir, const char *to,
                   unsigned flags);
+    /* A second name for the file `from` (not followed when it is a symlink); names as in rename.
+     * -EEXIST; -EPERM, -EOPNOTSUPP, -EMLINK or -EXDEV where the filesystem or its rules refuse. */
+    int (*link)(struct lb_vfs *v, int from_dir, const char *from, int to_dir, const char *to);
     int (*unlink)(struct lb_vfs *v, int dir, const char *name);
     int (*rmdir)(struct lb_vfs *v, int dir, const char *name);
     int (*mkdir)(struct lb_vfs *v, int dir, const char *name, unsigned mode);

@@ -230,6 +230,10 @@ static int vfs_rename(struct lb_vfs *v, int from_dir, const char *from, int to_d
     return renameat2(dir_of(from_dir), from, dir_of(to_dir), to, how) < 0 ? -errno : 0;
 }
 
+static int vfs_link(struct lb_vfs *v, int from_dir, const char *from, int to_dir, const char *to) {
+    return linkat(dir_of(from_dir), from, dir_of(to_dir), to, 0) < 0 ? -errno : 0;
+}
+
 static int vfs_unlink(struct lb_vfs *v, int dir, const char *name) {
     return unlinkat(dir_of(dir), name, 0) < 0 ? -errno : 0;
 }
@@ -370,6 +374,7 @@ static const struct lb_vfs_ops posix_ops = {
     .getxattr = vfs_getxattr,
     .setxattr = vfs_setxattr,
     .rename = vfs_rename,
+    .link = vfs_link,
     .unlink = vfs_unlink,
     .rmdir = vfs_rmdir,
     .mkdir = vfs_mkdir,

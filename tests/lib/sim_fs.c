@@ -155,6 +155,8 @@ static int usual_error(enum sim_call call) {
     case SIM_RENAME:
     case SIM_MKDIR:
         return ENOSPC;
+    case SIM_LINK:
+        return EPERM;
     case SIM_RECV:
         return ECONNRESET;
     case SIM_SEND:

@@ -44,6 +44,7 @@ enum sim_call {
     SIM_UNLINK,
     SIM_RMDIR,
     SIM_MKDIR,
+    SIM_LINK,
     SIM_READDIR,
     SIM_LOCK,
     SIM_SPACE,
@@ -59,7 +60,7 @@ enum sim_call {
 #define SIM_CHANGES                                                                           \
     (SIM_BIT(SIM_CREATE) | SIM_BIT(SIM_WRITE) | SIM_BIT(SIM_FSYNC) | SIM_BIT(SIM_TRUNCATE) |  \
      SIM_BIT(SIM_CLONE) | SIM_BIT(SIM_SETXATTR) | SIM_BIT(SIM_RENAME) | SIM_BIT(SIM_UNLINK) | \
-     SIM_BIT(SIM_RMDIR) | SIM_BIT(SIM_MKDIR))
+     SIM_BIT(SIM_RMDIR) | SIM_BIT(SIM_MKDIR) | SIM_BIT(SIM_LINK))
 
 enum sim_clone { SIM_CLONE_NONE, SIM_CLONE_COPY, SIM_CLONE_REFLINK };
 
@@ -67,6 +68,7 @@ struct sim_fs_conf {
     uint64_t seed; /* of readdir's order, of hints, of LB_VFS_CACHED refusals */
     bool journaled;
     bool no_type; /* readdir does not say types */
+    bool no_link; /* a file has one name */
     enum sim_clone clone;
     size_t xattr_max; /* bytes of one value: more is -ENOSPC (ext4) up to 64 KiB, then -E2BIG; 0:
                          -EOPNOTSUPP */

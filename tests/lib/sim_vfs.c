@@ -431,6 +431,36 @@ static int do_rename(struct lb_vfs *v, int from_dir, const char *from, int to_di
     return 0;
 }
 
+/* What is to get a second name must be there: Linux looks before it walks to that name. */
+static int link_from(const struct sim_fs *fs, const struct sim_walk *a) {
+    if (!a->ino)
+        return a->too_long ? -ENAMETOOLONG : -ENOENT;
+    return a->slash && sim_inode(fs, a->ino)->type != LB_VFS_DIR ? -ENOTDIR : 0;
+}
+
+static int link_to(const struct sim_fs *fs, const struct sim_walk *a, const struct sim_walk *b) {
+    if (b->too_long)
+        return -ENAMETOOLONG;
+    if (!b->name[0] || b->ino)
+        return -EEXIST;
+    if (b->slash || sim_inode(fs, b->dir)->nlink == 0)
+        return -ENOENT;
+    return fs->conf.no_link || sim_inode(fs, a->ino)->type == LB_VFS_DIR ? -EPERM : 0;
+}
+
+static int do_link(struct lb_vfs *v, int from_dir, const char *from, int to_dir, const char *to) {
+    struct sim_fs *fs = fs_of(v);
+    struct sim_walk a, b;
+    struct sim_slot slot, none = {0};
+    int err = sim_fs_enter(fs, SIM_LINK);
+    if (err || (err = walk(fs, from_dir, from, SIM_WALK_PARENT, &a)) || (err = link_from(fs, &a)) ||
+        (err = walk(fs, to_dir, to, SIM_WALK_PARENT, &b)) || (err = link_to(fs, &a, &b)))
+        return err;
+    set_name(fs, b.dir, b.name, a.ino, &slot);
+    add_name_change(fs, slot, none);
+    return 0;
+}
+
 static void remove_name(struct sim_fs *fs, const struct sim_walk *w) {
     struct sim_slot slot, none = {0};
     set_name(fs, w->dir, w->name, 0, &slot);
@@ -584,6 +614,7 @@ const struct lb_vfs_ops sim_vfs_ops = {
     .getxattr = do_getxattr,
     .setxattr = do_setxattr,
     .rename = do_rename,
+    .link = do_link,
     .unlink = do_unlink,
     .rmdir = do_rmdir,
     .mkdir = do_mkdir,

@@ -252,6 +252,23 @@ static void test_rename_unlink_mkdir_rmdir(void **state) {
     ops->close(e->v, sub);
 }
 
+static void test_link(void **state) {
+    struct env *e = *state;
+    const struct lb_vfs_ops *ops = e->v->ops;
+    struct lb_vfs_stat a, b;
+    int sub = open_at(e, "sub", O_DIRECTORY);
+    put(e, "a", "a", 1);
+    assert_int_equal(ops->link(e->v, e->dir, "a", sub, "second"), 0);
+    assert_int_equal(ops->stat(e->v, e->dir, "a", &a), 0);
+    assert_int_equal(ops->stat(e->v, sub, "second", &b), 0);
+    assert_int_equal(a.ino, b.ino);
+    assert_int_equal(b.nlink, 2);
+    assert_int_equal(ops->link(e->v, e->dir, "a", sub, "second"), -EEXIST);
+    assert_int_equal(ops->link(e->v, e->dir, "none", sub, "third"), -ENOENT);
+    assert_int_equal(ops->link(e->v, e->dir, "sub", sub, "third"), -EPERM);
+    ops->close(e->v, sub);
+}
+
 struct walk {
     int files, dirs, links, n, stop_at;
 };
@@ -378,6 +395,7 @@ int main(void) {
         TEST(test_clone),
         TEST(test_xattr),
         TEST(test_rename_unlink_mkdir_rmdir),
+        TEST(test_link),
         TEST(test_readdir),
         TEST(test_resident),
         TEST(test_lock_keeps_other_processes_out),

@@ -106,6 +106,8 @@ static int64_t do_path(struct side *s, uint64_t what, int dir, const char *a, co
         *ret_sum = c.n + c.sum;
         s->v->ops->close(s->v, fd);
         return n;
+    case 6:
+        return s->v->ops->link(s->v, dir, a, s->root, b);
     default:
         fd = s->v->ops->open(s->v, dir, a, flags, 0644);
         if (fd >= 0) {
@@ -135,14 +137,15 @@ static void step(struct lb_prng *p, struct side s[2], int n) {
     int64_t res[2];
     uint64_t sum[2] = {0, 0};
     bool named = s[0].fd < 0 || lb_prng_below(p, 3) > 0;
-    uint64_t what = lb_prng_below(p, named ? 9 : 6);
+    uint64_t what = lb_prng_below(p, named ? 10 : 6);
     unsigned flags = open_flags(p);
     const char *a = path_at(p, long_a), *b = path_at(p, long_b);
     uint64_t off = lb_prng_below(p, 20000);
     size_t len = 1 + lb_prng_below(p, 8999);
     /* Escapes are open's to refuse; the other calls are made on paths of our own. */
-    if (named && what < 5 && (strstr(a, "..") || strstr(b, "..") || a[0] == '/' || b[0] == '/'))
-        what = 6;
+    if (named && what != 5 && what < 7 &&
+        (strstr(a, "..") || strstr(b, "..") || a[0] == '/' || b[0] == '/'))
+        what = 7;
     for (int i = 0; i < 2; i++)
         res[i] = named ? do_path(&s[i], what, s[i].root, a, b, flags, &sum[i])
                        : do_file(&s[i], what, off, len, &sum[i]);
