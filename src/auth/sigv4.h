@@ -44,7 +44,8 @@ struct lb_auth_stream {
 };
 
 struct lb_auth_result {
-    const struct lb_cred *cred; /* whose key; NULL = anonymous (no credentials were sent) */
+    const struct lb_cred *cred; /* whose key, borrowed from the set; NULL = anonymous (no
+                                   credentials were sent) */
     bool presigned;
     enum lb_auth_payload payload;
     uint8_t sha256[32];
@@ -68,6 +69,7 @@ struct lb_auth_key_cache {
  *   AUTH_HEADER_MALFORMED, AUTH_QUERY_MALFORMED, INVALID_ACCESS_KEY, SIGNATURE_MISMATCH
  *   TIME_SKEWED          by over 15 minutes; a presigned URL from the future likewise
  *   REQUEST_EXPIRED      a presigned URL past its time
+ *   KEY_EXPIRED          a key past its end (one that is disabled is not known)
  *   UNSUPPORTED_SIGNATURE  SigV2, SigV4A, other schemes
  *   INVALID_ARGUMENT     x-amz-content-sha256 of a form that is none; two mechanisms at once; a
  *                        header repeated that authentication reads

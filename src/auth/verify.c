@@ -129,12 +129,14 @@ static void stream_begin(const struct auth_claim *claim, const uint8_t *key,
 /* Verifies the claim and says in *res whose it is. */
 static int verify_claim(const struct lb_auth_request *r, const struct auth_claim *claim,
                         const struct lb_creds *creds, struct lb_auth_key_cache *cache,
-                        struct lb_arena *arena, struct lb_auth_result *res) {
+                        struct lb_arena *arena, int64_t now_s, struct lb_auth_result *res) {
     struct auth_signed names;
     uint8_t key[LB_AUTH_KEY_LEN];
     const struct lb_cred *cred = lb_creds_find(creds, claim->access_key);
-    if (!cred)
+    if (!cred || cred->disabled)
         return LB_ERR_INVALID_ACCESS_KEY;
+    if (cred->expires_s && now_s >= cred->expires_s)
+        return LB_ERR_KEY_EXPIRED;
     if (auth_signed_split(claim->signed_headers, &names) < 0)
         return claim->presigned ? LB_ERR_AUTH_QUERY_MALFORMED : LB_ERR_AUTH_HEADER_MALFORMED;
     int err = check_signed_headers(r, claim, &names);
@@ -181,7 +183,7 @@ int lb_sigv4_verify(const struct lb_auth_request *r, const struct lb_creds *cred
     if (claimed) {
         err = check_time(&claim, now_s);
         if (err == 0)
-            err = verify_claim(r, &claim, creds, cache, arena, &res);
+            err = verify_claim(r, &claim, creds, cache, arena, now_s, &res);
         if (err < 0)
             return err;
     }

@@ -19,12 +19,15 @@ struct lb_s3 *lb_s3_new(const struct lb_s3_conf *conf, struct lb_engine_port *po
     }
     *s = (struct lb_s3){.conf = conf, .port = port, .io = port->io, .hash = hash, .keys = keys};
     lb_io_random(s->io, &s->next_id, sizeof(s->next_id));
+    if (conf->creds)
+        lb_creds_reader_init(&s->creds, conf->creds);
     return s;
 }
 
 void lb_s3_free(struct lb_s3 *s) {
     if (!s)
         return;
+    lb_creds_reader_fini(&s->creds);
     explicit_bzero(s->keys, sizeof(*s->keys));
     free(s->keys);
     free(s);
@@ -143,12 +146,15 @@ static int authenticate(struct s3_request *r) {
         .headers = pairs,
         .headers_n = h->headers_n,
     };
-    int err = lb_sigv4_verify(&request, r->s3->conf->creds, r->s3->keys, r->x->arena,
+    const struct lb_creds *creds = r->s3->conf->creds ? lb_creds_reader_get(&r->s3->creds) : NULL;
+    int err = lb_sigv4_verify(&request, creds, r->s3->keys, r->x->arena,
                               lb_io_wall_ns(r->s3->io) / 1000000000, &r->auth);
-    if (err < 0)
+    if (err < 0 || !r->auth.cred)
         return err;
-    if (r->auth.cred)
-        r->x->user = lb_slice_cstr(r->auth.cred->access_key);
+    r->auth.cred = lb_cred_copy(r->auth.cred, r->x->arena); /* the set may go before the request */
+    if (!r->auth.cred)
+        return LB_ERR_SLOW_DOWN;
+    r->x->user = lb_slice_cstr(r->auth.cred->access_key);
     return 0;
 }
 

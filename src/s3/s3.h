@@ -14,7 +14,7 @@ struct lb_s3_conf {
                                always works */
     struct lb_slice default_bucket; /* single-bucket mode; empty: off */
     bool relaxed;                   /* durability = relaxed */
-    const struct lb_creds *creds;   /* NULL: authentication off */
+    struct lb_creds_box *creds;     /* NULL: authentication off */
     struct lb_slice owner_id;       /* shown when authentication is off */
     struct lb_slice owner_name;
     uint64_t part_size_min; /* 5 MiB */
@@ -27,6 +27,7 @@ struct lb_s3 {
     struct lb_io *io;
     struct lb_hash_service *hash;
     struct lb_auth_key_cache *keys; /* owned */
+    struct lb_creds_reader creds;   /* of conf->creds, when there are any */
     uint64_t next_id;
     size_t documents; /* bytes of documents that requests hold */
 };

@@ -21,7 +21,7 @@ struct lb_server {
     struct lb_vfs *vfs;
     struct lb_workers *workers;
     struct lb_engine *engine;
-    struct lb_creds *creds;
+    struct lb_creds_box creds; /* with authentication */
     struct lb_tls *tls;
     struct lb_s3_conf s3;
     struct lb_loop_conf loop;
@@ -60,10 +60,12 @@ static int load_creds(struct lb_server *s) {
     const struct lb_config_user admin = {LB_CONFIG_ADMIN, c->access_key, c->secret_key};
     if (!c->auth)
         return 0;
-    s->creds = lb_creds_new();
-    int err = s->creds ? add_cred(s->creds, &admin, true) : -ENOMEM;
+    struct lb_creds *creds = lb_creds_new();
+    int err = creds ? add_cred(creds, &admin, true) : -ENOMEM;
     for (size_t i = 0; i < c->users_n && err == 0; i++)
-        err = add_cred(s->creds, &c->users[i], false);
+        err = add_cred(creds, &c->users[i], false);
+    if (creds)
+        lb_creds_box_init(&s->creds, creds);
     return err;
 }
 
@@ -74,7 +76,7 @@ static void set_s3_conf(struct lb_server *s) {
         .domain = lb_slice_cstr(c->domain),
         .default_bucket = lb_slice_cstr(c->default_bucket),
         .relaxed = strcmp(c->durability, "relaxed") == 0,
-        .creds = s->creds,
+        .creds = c->auth ? &s->creds : NULL,
         .owner_id = LB_S(LB_CONFIG_ADMIN),
         .owner_name = LB_S(LB_CONFIG_ADMIN),
         .part_size_min = PART_SIZE_MIN,
@@ -300,7 +302,8 @@ void lb_server_free(struct lb_server *s) {
     if (s->engine)
         s->engine->ops->free(s->engine);
     lb_tls_free(s->tls);
-    lb_creds_free(s->creds);
+    if (s->creds.set)
+        lb_creds_box_fini(&s->creds);
     lb_workers_free(s->workers);
     free(s->loops);
     free(s);

@@ -57,6 +57,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
     }
     lb_arena_fini(&arena);
-    lb_creds_free(creds);
+    lb_creds_unref(creds);
     return 0;
 }

@@ -53,7 +53,9 @@ void s3_harness_init(struct s3_harness *h, size_t pool_max) {
 
 void s3_harness_fini(struct s3_harness *h) {
     lb_s3_free(h->s3);
-    lb_creds_free(h->creds);
+    if (h->box.set)
+        lb_creds_box_fini(&h->box);
+    lb_creds_unref(h->creds);
     h->engine->ops->detach(h->port);
     h->engine->ops->free(h->engine);
     lb_hash_service_free(h->hash);
@@ -203,7 +205,11 @@ bool s3_call_has(const struct s3_call *c, const char *text) {
 }
 
 void s3_harness_auth(struct s3_harness *h) {
-    h->conf.creds = h->creds;
+    lb_s3_free(h->s3);
+    lb_creds_box_init(&h->box, lb_creds_ref(h->creds));
+    h->conf.creds = &h->box;
+    h->s3 = lb_s3_new(&h->conf, h->port, h->hash);
+    assert_non_null(h->s3);
 }
 
 void s3_harness_sign(struct s3_harness *h, const char *method, const char *target,

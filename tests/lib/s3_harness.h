@@ -15,7 +15,8 @@ struct s3_harness {
     struct lb_hash_service *hash;
     struct lb_engine *engine;
     struct lb_engine_port *port;
-    struct lb_creds *creds; /* conf.creds points here when authentication is on */
+    struct lb_creds *creds;  /* the set; to be filled before authentication is turned on */
+    struct lb_creds_box box; /* conf.creds points here when it is */
     struct lb_s3_conf conf;
     struct lb_s3 *s3;
     const char *signer; /* access key that signs; NULL: the administrator's */

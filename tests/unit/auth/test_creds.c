@@ -23,8 +23,8 @@ static void finds_what_was_added(void **state) {
     assert_null(lb_creds_find(c, LB_S("key-1000")));
     assert_null(lb_creds_find(c, LB_S("key-")));
     assert_null(lb_creds_find(c, LB_S("")));
-    lb_creds_free(c);
-    lb_creds_free(NULL);
+    lb_creds_unref(c);
+    lb_creds_unref(NULL);
 }
 
 static void refuses_twice_the_same_key(void **state) {
@@ -32,7 +32,7 @@ static void refuses_twice_the_same_key(void **state) {
     assert_int_equal(add(c, "a", "1"), 0);
     assert_int_equal(add(c, "a", "2"), -EEXIST);
     assert_string_equal(lb_creds_find(c, LB_S("a"))->secret_key, "1");
-    lb_creds_free(c);
+    lb_creds_unref(c);
 }
 
 static void refuses_what_cannot_be_sent(void **state) {
@@ -49,7 +49,7 @@ static void refuses_what_cannot_be_sent(void **state) {
     memset(unterminated.access_key, 'a', sizeof(unterminated.access_key));
     assert_int_equal(lb_creds_add(c, &unterminated), -EINVAL);
     assert_int_equal(lb_creds_len(c), 1);
-    lb_creds_free(c);
+    lb_creds_unref(c);
 }
 
 int main(void) {

@@ -96,8 +96,8 @@ static void cache_follows_the_epoch(void **state) {
     assert_memory_not_equal(&cache, &empty, sizeof(cache));
     assert_int_equal(verify(creds, &cache, NULL), 0);
     assert_int_equal(verify(changed, &cache, NULL), LB_ERR_SIGNATURE_MISMATCH);
-    lb_creds_free(creds);
-    lb_creds_free(changed);
+    lb_creds_unref(creds);
+    lb_creds_unref(changed);
 }
 
 int main(void) {

@@ -34,7 +34,7 @@ static int verify(const char *query, const char *header, int64_t now_s,
     if (err == 0)
         ret->cred = NULL; /* goes with the set */
     lb_arena_fini(&arena);
-    lb_creds_free(creds);
+    lb_creds_unref(creds);
     return err;
 }
 

@@ -139,7 +139,7 @@ static void check_verdict(struct vector *v) {
         lb_sigv4_verify(&v->request.auth, creds, cache, &v->arena, TEST_NOW_S, &result),
         LB_ERR_SIGNATURE_MISMATCH);
     free(cache);
-    lb_creds_free(creds);
+    lb_creds_unref(creds);
 }
 
 static void vectors_agree(void **state) {

@@ -23,7 +23,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     struct fixture *f = *state;
-    lb_creds_free(f->creds);
+    lb_creds_unref(f->creds);
     lb_arena_fini(&f->arena);
     free(f->cache);
     free(f);
