@@ -4,7 +4,8 @@
 
 #include "s3/acl_priv.h"
 
-static const struct s3_access everything = {.owner = true, .list = true, .write = true};
+static const struct s3_access everything = {
+    .owner = true, .list = true, .read = true, .write = true};
 
 bool s3_is_admin(const struct s3_request *r) {
     return !r->s3->conf->creds || (r->auth.cred && r->auth.cred->admin);
@@ -16,12 +17,24 @@ bool s3_bucket_is_own(const struct s3_request *r, const struct lb_s3_bucket_sett
     return r->auth.cred && lb_slice_eq(s->owner_id, lb_slice_cstr(r->auth.cred->user_id));
 }
 
-static struct s3_access decide(const struct s3_request *r, const struct lb_s3_bucket_settings *s) {
-    if (s3_is_admin(r) || s3_bucket_is_own(r, s))
+static unsigned granted(const struct s3_request *r, struct lb_slice bucket) {
+    return r->auth.cred ? lb_cred_rights(r->auth.cred, bucket) : 0;
+}
+
+bool s3_bucket_is_seen(const struct s3_request *r, struct lb_slice bucket,
+                       const struct lb_s3_bucket_settings *s) {
+    return s3_is_admin(r) || s3_bucket_is_own(r, s) || granted(r, bucket);
+}
+
+static struct s3_access decide(const struct s3_request *r, struct lb_slice bucket,
+                               const struct lb_s3_bucket_settings *s) {
+    unsigned rights = granted(r, bucket);
+    if (s3_is_admin(r) || s3_bucket_is_own(r, s) || (rights & LB_RIGHT_OWNER))
         return everything;
     return (struct s3_access){
-        .list = s3_acl_reads(s->acl, r->auth.cred != NULL),
-        .write = s->acl == LB_S3_ACL_PUBLIC_READ_WRITE,
+        .list = (rights & LB_RIGHT_LIST) || s3_acl_reads(s->acl, r->auth.cred != NULL),
+        .read = (rights & LB_RIGHT_READ) != 0,
+        .write = (rights & LB_RIGHT_WRITE) || s->acl == LB_S3_ACL_PUBLIC_READ_WRITE,
     };
 }
 
@@ -48,7 +61,7 @@ static bool allowed(const struct s3_request *r) {
 }
 
 static void on_bucket(struct s3_request *r) {
-    r->access = decide(r, r->settings);
+    r->access = decide(r, r->bucket, r->settings);
     int err = check_expected_owner(r, LB_S("x-amz-expected-bucket-owner"), r->settings);
     if (err == 0 && !allowed(r))
         err = LB_ERR_ACCESS_DENIED;
@@ -94,7 +107,7 @@ static void on_source(struct lb_engine_op *op, int err) {
         s3_fail(r, err);
         return;
     }
-    r->source = decide(r, s);
+    r->source = decide(r, op->bucket, s);
     r->then(r);
 }
 
@@ -111,7 +124,7 @@ void s3_access_source(struct s3_request *r, struct lb_slice bucket, s3_op_fn the
 }
 
 int s3_access_read(const struct s3_request *r, const struct s3_access *a, enum lb_s3_acl acl) {
-    return a->owner || s3_acl_reads(acl, r->auth.cred != NULL) ? 0 : LB_ERR_ACCESS_DENIED;
+    return a->read || s3_acl_reads(acl, r->auth.cred != NULL) ? 0 : LB_ERR_ACCESS_DENIED;
 }
 
 int s3_access_missing(const struct s3_access *a, int err) {

@@ -1,6 +1,6 @@
 /* Who may do what. Without authentication everybody may do everything; with it the administrator,
  * at no cost. All others are held against the owner and the canned ACL of the bucket, and an object
- * against its own. */
+ * against its own; and they may do what they were granted beside that. */
 #ifndef LB_S3_ACCESS_PRIV_H
 #define LB_S3_ACCESS_PRIV_H
 
@@ -27,6 +27,10 @@ int s3_bucket_settings_found(struct s3_request *r, int err, struct lb_s3_bucket_
 
 /* Is a bucket with these settings the requester's own? */
 bool s3_bucket_is_own(const struct s3_request *r, const struct lb_s3_bucket_settings *s);
+
+/* May the requester know of a bucket: his own, or one he was granted something in? */
+bool s3_bucket_is_seen(const struct s3_request *r, struct lb_slice bucket,
+                       const struct lb_s3_bucket_settings *s);
 
 /* Sets r->source to what the request may do in the bucket that it copies from, and calls then; or
  * fails the request. Also holds x-amz-source-expected-bucket-owner against that bucket's owner. */

@@ -1,5 +1,5 @@
-/* ListBuckets. The administrator sees all of them; others see their own, which are picked from the
- * engine's pages. */
+/* ListBuckets. The administrator sees all of them; others see their own and those that they were
+ * granted something in, which are picked from the engine's pages. */
 #include <errno.h>
 
 #include "s3/access_priv.h"
@@ -57,7 +57,7 @@ static void add(struct s3_request *r, const struct lb_bucket_info *info) {
     struct listing *l = r->state;
     struct lb_s3_bucket_settings settings;
     lb_s3_bucket_settings_decode(info->settings, &settings);
-    if (!s3_is_admin(r) && !s3_bucket_is_own(r, &settings))
+    if (!s3_bucket_is_seen(r, info->name, &settings))
         return;
     if (l->n == l->max) {
         l->truncated = true;

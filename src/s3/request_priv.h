@@ -34,6 +34,7 @@ enum s3_right {
 struct s3_access {
     bool owner; /* everything */
     bool list;
+    bool read; /* every object; without it those whose ACL allows it */
     bool write;
 };
 

@@ -90,7 +90,8 @@ static void on_read(struct lb_io_op *op, int64_t res) {
 static void fake_read(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn) {
     struct fake *f = LB_CONTAINER_OF(x, struct fake, x);
     assert_null(f->body_fn);
-    f->call->reads++;
+    if (f->call->reads++ == 0 && f->call->first_read)
+        f->call->first_read();
     f->body_fn = fn;
     f->read_size = size;
     f->read_op.done = on_read;

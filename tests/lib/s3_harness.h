@@ -38,6 +38,7 @@ struct s3_call {
     int body_err;         /* the body ends with this error */
     int sent_err;         /* the client is gone when something is sent */
     size_t held;          /* bytes of the pool that the test itself holds */
+    void (*first_read)(void); /* called when the body is first asked for; may be NULL */
     /* out */
     int status;
     struct lb_buf headers;
