@@ -15,6 +15,7 @@ struct lb_arena_block {
     struct lb_arena_block *next;
     size_t cap;
     size_t len;
+    size_t charged; /* to the arena's budget */
     _Alignas(16) char bytes[];
 };
 
@@ -22,34 +23,40 @@ void lb_arena_init(struct lb_arena *a, size_t size_max) {
     *a = (struct lb_arena){.size_max = size_max};
 }
 
-static void free_blocks(struct lb_arena_block *b) {
-    while (b) {
-        struct lb_arena_block *next = b->next;
-        free(b);
-        b = next;
-    }
+static void free_newest(struct lb_arena *a) {
+    struct lb_arena_block *b = a->blocks;
+    a->blocks = b->next;
+    if (b->charged)
+        lb_budget_give(a->budget, b->charged);
+    free(b);
 }
 
 void lb_arena_fini(struct lb_arena *a) {
-    free_blocks(a->blocks);
-    lb_arena_init(a, a->size_max);
+    while (a->blocks)
+        free_newest(a);
+    a->used = 0;
 }
 
 void lb_arena_reset(struct lb_arena *a) {
-    struct lb_arena_block *keep = a->blocks;
-    if (ARENA_BLOCK_MIN == 0) {
-        lb_arena_fini(a);
-        return;
-    }
-    while (keep && keep->next) {
-        struct lb_arena_block *next = keep->next;
-        free(keep);
-        keep = next;
-    }
-    if (keep)
-        keep->len = 0;
-    a->blocks = keep;
+    while (a->blocks && (a->blocks->next || a->blocks->charged || ARENA_BLOCK_MIN == 0))
+        free_newest(a);
+    if (a->blocks)
+        a->blocks->len = 0;
     a->used = 0;
+}
+
+/* A block of that many bytes, charged unless it is among the first of the arena. */
+static struct lb_arena_block *block_new(struct lb_arena *a, size_t cap) {
+    size_t size = sizeof(struct lb_arena_block) + cap;
+    size_t charged = a->budget && a->used + size > LB_BUDGET_FREE ? size : 0;
+    if (charged && !lb_budget_take(a->budget, charged))
+        return NULL;
+    struct lb_arena_block *b = malloc(size);
+    if (b)
+        *b = (struct lb_arena_block){.next = a->blocks, .cap = cap, .charged = charged};
+    else if (charged)
+        lb_budget_give(a->budget, charged);
+    return b;
 }
 
 void *lb_arena_alloc(struct lb_arena *a, size_t n) {
@@ -59,10 +66,9 @@ void *lb_arena_alloc(struct lb_arena *a, size_t n) {
     struct lb_arena_block *b = a->blocks;
     if (!b || need > b->cap - b->len) {
         size_t cap = need > ARENA_BLOCK_MIN ? need : ARENA_BLOCK_MIN;
-        b = malloc(sizeof(*b) + cap);
+        b = block_new(a, cap);
         if (!b)
             return NULL;
-        *b = (struct lb_arena_block){.next = a->blocks, .cap = cap};
         a->blocks = b;
     }
     void *p = b->bytes + b->len;

@@ -3,6 +3,7 @@
 #ifndef LB_BASE_ARENA_H
 #define LB_BASE_ARENA_H
 
+#include "base/budget.h"
 #include "base/slice.h"
 
 struct lb_arena_block;
@@ -11,6 +12,8 @@ struct lb_arena {
     struct lb_arena_block *blocks; /* newest first; the first one ever is kept over resets */
     size_t used;                   /* bytes handed out since the last reset */
     size_t size_max;
+    struct lb_budget *budget; /* borrowed; pays for all but the first LB_BUDGET_FREE bytes. NULL:
+                                 none. Set it before the first allocation */
 };
 
 /* An arena that hands out at most size_max bytes between resets. Allocates nothing yet. */
@@ -20,7 +23,8 @@ void lb_arena_fini(struct lb_arena *a);
 /* Frees all allocations; keeps one block so that the next request needs no malloc. */
 void lb_arena_reset(struct lb_arena *a);
 
-/* Uninitialised memory aligned to 16 bytes, or NULL beyond size_max or without memory. */
+/* Uninitialised memory aligned to 16 bytes, or NULL beyond size_max, without budget or without
+ * memory. */
 void *lb_arena_alloc(struct lb_arena *a, size_t n);
 
 /* Zeroed memory, or NULL. */

@@ -10,14 +10,38 @@ void lb_buf_init(struct lb_buf *b, size_t cap_max) {
     *b = (struct lb_buf){.cap_max = cap_max};
 }
 
+/* What a capacity is charged. */
+static size_t cost(const struct lb_buf *b, size_t cap) {
+    return b->budget && cap > LB_BUDGET_FREE ? cap : 0;
+}
+
 void lb_buf_fini(struct lb_buf *b) {
+    size_t charged = cost(b, b->cap);
     free(b->ptr);
-    lb_buf_init(b, b->cap_max);
+    if (charged)
+        lb_budget_give(b->budget, charged);
+    *b = (struct lb_buf){.cap_max = b->cap_max, .budget = b->budget};
 }
 
 void lb_buf_clear(struct lb_buf *b) {
     b->len = 0;
     b->err = 0;
+}
+
+/* Moves the bytes to a capacity that is larger. */
+static int grow(struct lb_buf *b, size_t cap) {
+    size_t more = cost(b, cap) - cost(b, b->cap);
+    if (more && !lb_budget_take(b->budget, more))
+        return -ENOMEM;
+    char *ptr = realloc(b->ptr, cap);
+    if (!ptr) {
+        if (more)
+            lb_budget_give(b->budget, more);
+        return -ENOMEM;
+    }
+    b->ptr = ptr;
+    b->cap = cap;
+    return 0;
 }
 
 char *lb_buf_reserve(struct lb_buf *b, size_t n) {
@@ -33,13 +57,9 @@ char *lb_buf_reserve(struct lb_buf *b, size_t n) {
             cap = b->len + n;
         if (cap > b->cap_max)
             cap = b->cap_max;
-        char *ptr = realloc(b->ptr, cap);
-        if (!ptr) {
-            b->err = -ENOMEM;
+        b->err = grow(b, cap);
+        if (b->err)
             return NULL;
-        }
-        b->ptr = ptr;
-        b->cap = cap;
     }
     return b->ptr + b->len;
 }

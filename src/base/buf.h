@@ -2,6 +2,7 @@
 #ifndef LB_BASE_BUF_H
 #define LB_BASE_BUF_H
 
+#include "base/budget.h"
 #include "base/slice.h"
 
 struct lb_buf {
@@ -9,7 +10,9 @@ struct lb_buf {
     size_t len;
     size_t cap;
     size_t cap_max;
-    int err; /* 0, -ENOMEM, or -EMSGSIZE once an append would pass cap_max */
+    int err; /* 0, -ENOMEM (or no budget), or -EMSGSIZE once an append would pass cap_max */
+    struct lb_budget *budget; /* borrowed; pays for what is larger than LB_BUDGET_FREE. NULL: none.
+                                 Set it before the first byte */
 };
 
 /* An empty buffer that may grow to cap_max bytes. Allocates nothing yet. */

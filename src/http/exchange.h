@@ -51,7 +51,7 @@ struct lb_exchange_ops {
 struct lb_exchange {
     const struct lb_exchange_ops *ops;
     const struct lb_http_request *request; /* parsed head; lives until finish */
-    struct lb_arena *arena;                /* reset after finish */
+    struct lb_arena *arena; /* reset after finish; its budget, if any, bounds what requests hold */
     struct lb_pool *pool;
     bool can_send_file;   /* plain sockets; not through TLS */
     bool secure;          /* came over TLS */

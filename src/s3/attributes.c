@@ -89,7 +89,7 @@ static void on_head(struct lb_engine_op *op, int err) {
     }
     lb_date_http(op->info.mtime_ns, date);
     s3_header(r, LB_S("Last-Modified"), lb_slice(date, sizeof(date)));
-    lb_buf_init(b, REPLY_MAX);
+    s3_document_init(r, b, REPLY_MAX);
     s3_xml_begin(b, "GetObjectAttributesResponse");
     if (a->want & WANT_ETAG)
         s3_xml_text(b, "ETag",

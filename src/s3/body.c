@@ -1,4 +1,6 @@
 /* The pipeline of a body: read, hash and write side by side, within a window of buffers. */
+#include <errno.h>
+
 #include "s3/access_priv.h"
 #include "s3/body_inner_priv.h"
 
@@ -40,21 +42,12 @@ static void on_written(struct lb_engine_op *op, int err) {
     slot_done(slot);
 }
 
-/* Clients take their time with documents: together they are bounded, too. */
-static void add_to_document(struct s3_body *b, struct lb_slice data) {
-    struct lb_s3 *s = b->r->s3;
-    size_t before = b->document.len;
-    if (data.len > S3_DOCUMENTS_MAX - s->documents)
-        s3_body_break(b, LB_ERR_SLOW_DOWN);
-    else
-        lb_buf_append(&b->document, data);
-    s->documents += b->document.len - before;
-}
-
 void s3_body_submit(struct s3_body *b, struct s3_slot *slot) {
     struct lb_slice data = lb_slice(slot->buf->ptr, slot->buf->len);
     if (!b->writer)
-        add_to_document(b, data);
+        lb_buf_append(&b->document, data);
+    if (b->document.err)
+        s3_body_break(b, b->document.err == -EMSGSIZE ? LB_ERR_MALFORMED_XML : b->document.err);
     b->busy++;
     slot->pending = 1 + (b->writer != NULL);
     slot->job.done = on_hashed;
@@ -150,8 +143,6 @@ static int verify(struct s3_body *b) {
     struct lb_digest sha256;
     if (b->size != LB_SIZE_UNKNOWN && res->size != b->size)
         return LB_ERR_INCOMPLETE_BODY;
-    if (b->document.err)
-        return LB_ERR_MALFORMED_XML;
     if (b->has_sha256) {
         lb_hash_stream_final(&b->hash, LB_HASH_SHA256, &sha256);
         if (!lb_hash_eq(sha256.bytes, b->r->auth.sha256, sha256.len))
@@ -207,7 +198,6 @@ void s3_body_close(struct s3_request *r) {
         return;
     r->body = NULL;
     lb_hash_stream_fini(&b->hash);
-    r->s3->documents -= b->document.len;
     lb_buf_fini(&b->document);
 }
 
@@ -231,6 +221,6 @@ void s3_read_document(struct s3_request *r, size_t size_max, s3_document_fn fn) 
         return;
     }
     r->body->document_fn = fn;
-    lb_buf_init(&r->body->document, size_max);
+    s3_document_init(r, &r->body->document, size_max);
     s3_body_write(r, NULL, on_document);
 }

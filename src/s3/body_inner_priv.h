@@ -6,8 +6,7 @@
 #include "http/chunked.h"
 #include "s3/body_priv.h"
 
-#define S3_DOCUMENTS_MAX (32u << 20) /* bytes of documents that a loop's requests hold together */
-#define S3_FRAME_READ (64u * 1024u)  /* framed bytes read at a time */
+#define S3_FRAME_READ (64u * 1024u) /* framed bytes read at a time */
 
 /* A buffer of payload being filled, hashed and written. */
 struct s3_slot {

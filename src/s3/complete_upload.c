@@ -276,11 +276,14 @@ static void on_parts(struct lb_engine_op *op, int err) {
 static void on_existing(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct completing *c = r->state;
-    if (err == 0 && lb_slice_eq(lb_etag_slice(&op->info.etag), lb_etag_slice(&c->etag)) &&
-        s3_meta_decode(r->x->arena, op->info.meta, &c->meta) == 0)
-        reply(r, &c->etag);
+    if (err < 0 || !lb_slice_eq(lb_etag_slice(&op->info.etag), lb_etag_slice(&c->etag)))
+        err = LB_ERR_NO_SUCH_UPLOAD;
     else
-        s3_fail(r, LB_ERR_NO_SUCH_UPLOAD);
+        err = s3_meta_decode(r->x->arena, op->info.meta, &c->meta);
+    if (err < 0)
+        s3_fail(r, err);
+    else
+        reply(r, &c->etag);
 }
 
 static void on_upload(struct lb_engine_op *op, int err) {

@@ -101,7 +101,7 @@ static void write_target(struct deleting *d, const struct target *t) {
 
 static void reply(struct s3_request *r) {
     struct deleting *d = r->state;
-    lb_buf_init(&d->xml, REPLY_MAX);
+    s3_document_init(r, &d->xml, REPLY_MAX);
     s3_xml_begin(&d->xml, "DeleteResult");
     for (size_t i = 0; i < d->n; i++)
         write_target(d, &d->targets[i]);

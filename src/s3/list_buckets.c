@@ -117,7 +117,8 @@ void s3_op_list_buckets(struct s3_request *r) {
     }
     keep(l->last, &l->last_len, l->token);
     lb_arena_init(&l->page, ENGINE_PAGE_SIZE_MAX);
-    lb_buf_init(&l->xml, DOCUMENT_MAX);
+    l->page.budget = r->x->arena->budget;
+    s3_document_init(r, &l->xml, DOCUMENT_MAX);
     s3_xml_begin(&l->xml, "ListAllMyBucketsResult");
     s3_xml_owner(&l->xml, "Owner", s3_user_id(r), s3_user_name(r));
     s3_xml_open(&l->xml, "Buckets");

@@ -78,7 +78,10 @@ static void write_entry(struct s3_request *r, struct listing *l, const struct lb
     s3_xml_time(b, "LastModified", e->info.mtime_ns);
     s3_xml_etag(b, lb_etag_slice(&e->info.etag));
     struct lb_slice class = LB_S("STANDARD");
-    if (e->info.meta.len && s3_meta_decode(r->x->arena, e->info.meta, &meta) == 0) {
+    int err = s3_meta_decode(r->x->arena, e->info.meta, &meta);
+    if (err == -ENOMEM)
+        b->err = err;
+    if (err == 0 && e->info.meta.len) {
         s3_checksum_write_kind(b, &meta);
         if (meta.fields[S3_META_STORAGE_CLASS].len)
             class = meta.fields[S3_META_STORAGE_CLASS];
@@ -155,7 +158,7 @@ static void on_page(struct lb_engine_op *op, int err) {
     }
     if (l->max == 0)
         page = (struct lb_list_result){0};
-    lb_buf_init(&l->xml, DOCUMENT_MAX);
+    s3_document_init(r, &l->xml, DOCUMENT_MAX);
     s3_xml_begin(&l->xml, root);
     write_parameters(r, l, page.n);
     s3_xml_bool(&l->xml, "IsTruncated", page.truncated);

@@ -35,7 +35,10 @@ static void write_part(struct s3_request *r, struct lb_buf *b, const struct lb_p
     s3_xml_time(b, "LastModified", part->mtime_ns);
     s3_xml_etag(b, lb_etag_slice(&part->etag));
     s3_xml_u64(b, "Size", part->size);
-    if (s3_meta_decode(r->x->arena, part->meta, &meta) == 0 && meta.checksum.len)
+    int err = s3_meta_decode(r->x->arena, part->meta, &meta);
+    if (err == -ENOMEM)
+        b->err = err;
+    if (err == 0 && meta.checksum.len)
         s3_xml_text(b, s3_checksum_element(meta.checksum_kind).ptr,
                     s3_checksum_text(&meta.checksum, text));
     s3_xml_close(b, "Part");
@@ -50,7 +53,7 @@ static void on_parts(struct lb_engine_op *op, int err) {
         s3_fail(r, err);
         return;
     }
-    lb_buf_init(b, DOCUMENT_MAX);
+    s3_document_init(r, b, DOCUMENT_MAX);
     s3_xml_begin(b, "ListPartsResult");
     s3_xml_text(b, "Bucket", r->bucket);
     s3_xml_text(b, "Key", r->key);
@@ -134,7 +137,10 @@ static void add_upload(struct s3_request *r, const struct lb_upload_info *u) {
     s3_xml_open(b, "Upload");
     s3_xml_name(b, "Key", u->key, l->url);
     s3_xml_text(b, "UploadId", u->id);
-    if (s3_meta_decode(r->x->arena, u->meta, &meta) < 0)
+    int err = s3_meta_decode(r->x->arena, u->meta, &meta);
+    if (err == -ENOMEM)
+        b->err = err;
+    if (err < 0)
         s3_meta_init(&meta);
     write_initiator(r, b, &meta);
     if (meta.fields[S3_META_STORAGE_CLASS].len)
@@ -158,7 +164,7 @@ static void add_prefix(struct uploads_list *l, struct lb_slice prefix) {
 static void reply_uploads(struct s3_request *r) {
     struct uploads_list *l = r->state;
     struct lb_buf *b = &l->xml;
-    lb_buf_init(b, DOCUMENT_MAX);
+    s3_document_init(r, b, DOCUMENT_MAX);
     s3_xml_begin(b, "ListMultipartUploadsResult");
     s3_xml_text(b, "Bucket", r->bucket);
     s3_xml_name(b, "KeyMarker", l->key_marker, l->url);
@@ -252,7 +258,7 @@ void s3_op_list_uploads(struct s3_request *r) {
     l->delimiter = s3_query(r, LB_S("delimiter"));
     l->last_key = l->key_marker = s3_query(r, LB_S("key-marker"));
     l->last_id = l->id_marker = s3_query(r, LB_S("upload-id-marker"));
-    lb_buf_init(&l->uploads, DOCUMENT_MAX / 2);
-    lb_buf_init(&l->prefixes, DOCUMENT_MAX / 2);
+    s3_document_init(r, &l->uploads, DOCUMENT_MAX / 2);
+    s3_document_init(r, &l->prefixes, DOCUMENT_MAX / 2);
     next_uploads(r);
 }

@@ -208,9 +208,12 @@ void s3_object_headers_reply(struct s3_request *r, const struct s3_meta *m, bool
     }
     for (size_t i = 0; i < m->user_n; i++) {
         struct lb_slice name;
-        if (lb_arena_printf(r->x->arena, &name, "x-amz-meta-%.*s", LB_SLICE_ARG(m->user[i].name)))
-            continue;
-        s3_header(r, name, m->user[i].value);
+        int err =
+            lb_arena_printf(r->x->arena, &name, "x-amz-meta-%.*s", LB_SLICE_ARG(m->user[i].name));
+        if (err == 0)
+            s3_header(r, name, m->user[i].value);
+        else
+            r->x->headers.err = err; /* the connection answers with that */
     }
     if (m->tags_n)
         s3_header_u64(r, LB_S("x-amz-tagging-count"), m->tags_n);

@@ -47,6 +47,11 @@ void s3_reply(struct s3_request *r, int status) {
     s3_finish(r);
 }
 
+void s3_document_init(const struct s3_request *r, struct lb_buf *b, size_t size_max) {
+    lb_buf_init(b, size_max);
+    b->budget = r->x->arena->budget;
+}
+
 static void on_sent(struct lb_exchange *x, int err) {
     struct s3_request *r = x->handler;
     if (err < 0 && x->err == 0)
@@ -84,8 +89,18 @@ static void append_plain(struct lb_buf *b, struct lb_slice open, struct lb_slice
     lb_buf_append(b, close);
 }
 
-/* The error document, in arena memory; empty when there is none left. message and element are
- * static. cap: six bytes for one that is escaped, and the elements. */
+/* Arena memory that is not charged: for what is small and must be told. */
+static char *alloc_uncharged(struct lb_arena *a, size_t n) {
+    struct lb_budget *budget = a->budget;
+    a->budget = NULL;
+    char *p = lb_arena_alloc(a, n);
+    a->budget = budget;
+    return p;
+}
+
+/* The error document, in arena memory; without what the client has sent when that does not fit, and
+ * empty when nothing does. message and element are static. cap: six bytes for one that is escaped,
+ * and the elements. */
 static struct lb_slice error_document(struct s3_request *r, const struct lb_err_info *info,
                                       const char *message, const char *element,
                                       struct lb_slice value) {
@@ -93,7 +108,13 @@ static struct lb_slice error_document(struct s3_request *r, const struct lb_err_
     struct lb_slice path = r->x->request->path;
     struct lb_slice id = lb_slice(r->id, sizeof(r->id) - 1);
     size_t cap = 384 + text.len + 6 * (path.len + value.len);
-    struct lb_buf b = {.ptr = lb_arena_alloc(r->x->arena, cap), .cap = cap, .cap_max = cap};
+    char *to = lb_arena_alloc(r->x->arena, cap);
+    if (!to) {
+        path = value = LB_S("");
+        cap = 384 + text.len;
+        to = alloc_uncharged(r->x->arena, cap);
+    }
+    struct lb_buf b = {.ptr = to, .cap = cap, .cap_max = cap};
     if (!b.ptr)
         return LB_S("");
     append_plain(&b, LB_S("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>"),

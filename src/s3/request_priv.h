@@ -124,6 +124,10 @@ void s3_fail_message(struct s3_request *r, int err, const char *message);
 /* element: its name, static. */
 void s3_fail_detail(struct s3_request *r, int err, const char *element, struct lb_slice value);
 
+/* An empty document of at most size_max bytes, charged to the exchange's budget of memory: for what
+ * may become large. */
+void s3_document_init(const struct s3_request *r, struct lb_buf *b, size_t size_max);
+
 /* Answers with a status and no body, or with an XML document (copied to the socket before the
  * request ends; the buffer must live in r->state or the arena and is freed with lb_buf_fini by the
  * call), and ends the request. */

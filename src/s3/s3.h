@@ -29,7 +29,6 @@ struct lb_s3 {
     struct lb_auth_key_cache *keys; /* owned */
     struct lb_creds_reader creds;   /* of conf->creds, when there are any */
     uint64_t next_id;
-    size_t documents; /* bytes of documents that requests hold */
 };
 
 /* The service of a loop; everything is borrowed and outlives it. Returns owned, or NULL without

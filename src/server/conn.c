@@ -302,6 +302,7 @@ void lb_conn_open(struct lb_conns *cs, int fd, struct lb_slice peer) {
     c->timer.fn = on_timer;
     lb_list_init(&c->body_waiter.link);
     lb_arena_init(&c->arena, ARENA_MAX);
+    c->arena.budget = cs->budget;
     lb_buf_init(&c->x.headers, HEADERS_MAX);
     lb_buf_init(&c->head, HEADERS_MAX + CONN_JOIN_MAX);
     memcpy(c->peer, peer.ptr, peer.len < sizeof(c->peer) ? peer.len : sizeof(c->peer) - 1);

@@ -12,6 +12,7 @@
 struct lb_conns {
     struct lb_io *io;
     struct lb_pool *pool;
+    struct lb_budget *budget; /* of memory for requests, beside the pool; NULL: no bound */
     lb_exchange_handler handler;
     void *handler_ctx;
     struct lb_tls *tls;      /* NULL: plain */

@@ -98,6 +98,7 @@ int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_i
     l->conns = (struct lb_conns){
         .io = io,
         .pool = l->pool,
+        .budget = conf->budget,
         .handler = lb_s3_handle,
         .handler_ctx = l->s3,
         .tls = conf->tls,

@@ -18,6 +18,7 @@ struct lb_loop_conf {
     struct lb_tls *tls;
     enum lb_io_backend backend;
     size_t pool_size;
+    struct lb_budget *budget; /* of memory for requests, beside the pools; NULL: no bound */
     unsigned idle_timeout_s;
     size_t connections_max; /* of this loop */
     bool access_log;

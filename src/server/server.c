@@ -15,6 +15,8 @@
 #define WORKERS 16
 #define PART_SIZE_MIN (5u << 20)
 #define ABORT_TIMEOUT_S 3
+/* Of the memory for requests, the part that is not for the buffers of bodies. */
+#define BUDGET_PART 4
 
 struct lb_server {
     const struct lb_config *config;
@@ -25,6 +27,7 @@ struct lb_server {
     struct lb_tls *tls;
     struct lb_s3_conf s3;
     struct lb_loop_conf loop;
+    struct lb_budget budget; /* of memory for the requests of all loops */
     struct lb_loop *loops;
     unsigned loops_n; /* started */
     unsigned port;
@@ -99,7 +102,7 @@ static void set_address(const struct lb_config *c, unsigned port, struct lb_loop
     }
 }
 
-/* Bytes of max_memory that cached directories may take; the rest is for buffers. */
+/* Bytes of max_memory that cached directories may take; the rest is for requests. */
 static uint64_t list_cache(const struct lb_config *c) {
     uint64_t half = c->max_memory / 2;
     if (!c->fs_enable_index)
@@ -109,6 +112,8 @@ static uint64_t list_cache(const struct lb_config *c) {
 
 static void set_loop_conf(struct lb_server *s) {
     const struct lb_config *c = s->config;
+    uint64_t requests = c->max_memory - list_cache(c);
+    lb_budget_init(&s->budget, requests / BUDGET_PART);
     s->loop = (struct lb_loop_conf){
         .engine = s->engine,
         .vfs = s->vfs,
@@ -118,7 +123,8 @@ static void set_loop_conf(struct lb_server *s) {
         .backend = strcmp(c->io_backend, "io_uring") == 0 ? LB_IO_URING
                    : strcmp(c->io_backend, "epoll") == 0  ? LB_IO_POSIX
                                                           : LB_IO_AUTO,
-        .pool_size = (c->max_memory - list_cache(c)) / c->http_threads,
+        .pool_size = (requests - s->budget.max) / c->http_threads,
+        .budget = &s->budget,
         .idle_timeout_s = (unsigned)c->idle_timeout,
         .connections_max = (c->max_connections + c->http_threads - 1) / c->http_threads,
         .access_log = c->access_log,

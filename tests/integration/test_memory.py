@@ -97,6 +97,42 @@ def test_memory_is_bounded(make_server, figure, long, backend):
            f"each, {UPLOADS * limit / took / 1e6:.0f} MB/s, {backend}): {peak >> 20} MiB")
 
 
+def test_lists_that_nobody_reads(make_server, figure):
+    """They share what max_memory leaves for requests. What is beyond that is refused, and who reads is
+    served."""
+    server = make_server(credentials=False, buckets=["bucket"], max_memory="128M", list_cache="16M")
+    path = server.root.joinpath("bucket", *["&" * 240] * 3)
+    path.mkdir(parents=True)
+    folder = os.open(path, os.O_RDONLY)
+    for i in range(1000):
+        os.mknod(f"{i:04}" + "&" * 240, stat.S_IFREG | 0o644, dir_fd=folder)
+    os.close(folder)
+    page = len(ask(server, "GET", "/bucket").body)
+    assert page > 4 << 20  # more than the kernel takes for a socket
+    before = server.status("VmRSS")
+    silent, waiting = [], 200
+    for _ in range(waiting):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", server.port))
+        sock.sendall(request("GET", "/bucket") + request("GET", "/bucket"))
+        silent.append(sock)
+    time.sleep(2)
+    grown = server.status("VmHWM") - before
+    assert ask(server, "GET", "/bucket").code == "SlowDown"
+    assert ask(server, "PUT", "/bucket/k", b"hello").status == 200
+    assert ask(server, "GET", "/bucket/k").body == b"hello"
+    statuses = [sock.recv(12, socket.MSG_WAITALL) for sock in silent]
+    for sock in silent:
+        sock.close()
+    assert {b"HTTP/1.1 200", b"HTTP/1.1 503"} == set(statuses)
+    deadline = time.monotonic() + 10
+    while ask(server, "GET", "/bucket").status != 200:
+        assert time.monotonic() < deadline
+    figure(f"{waiting} lists of {page >> 10} KiB that nobody reads: {grown >> 20} MiB more")
+    assert grown < 72 << 20
+
+
 def test_listing_a_large_directory(make_server, figure, long):
     number = 1_000_000 if long else 100_000
     server = make_server(credentials=False, buckets=["bucket"])

@@ -162,6 +162,7 @@ void s3_call_run(struct s3_harness *h, struct s3_call *c) {
     f->call = c;
     f->body = f->request.chunked ? unchunk(body, c->body.len) : lb_slice(body, c->body.len);
     lb_arena_init(&f->arena, 4u << 20);
+    f->arena.budget = h->budget;
     f->x = (struct lb_exchange){
         .ops = &ops, .request = &f->request, .arena = &f->arena, .pool = h->pool};
     lb_buf_init(&f->x.headers, 65536);

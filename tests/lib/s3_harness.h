@@ -19,7 +19,8 @@ struct s3_harness {
     struct lb_creds_box box; /* conf.creds points here when it is */
     struct lb_s3_conf conf;
     struct lb_s3 *s3;
-    const char *signer; /* access key that signs; NULL: the administrator's */
+    struct lb_budget *budget; /* of the requests; NULL: no bound */
+    const char *signer;       /* access key that signs; NULL: the administrator's */
 };
 
 #define S3_HARNESS_KEY "AKIDEXAMPLE"
