@@ -21,6 +21,7 @@ struct line {
 static atomic_int log_fd = STDERR_FILENO;
 static atomic_int log_format = LB_LOG_TEXT;
 static atomic_int log_level = LB_LOG_INFO;
+static atomic_uint_fast64_t log_dropped;
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
@@ -36,6 +37,10 @@ void lb_log_set_level(enum lb_log_level level) {
 
 bool lb_log_on(enum lb_log_level level) {
     return (int)level >= atomic_load_explicit(&log_level, memory_order_relaxed);
+}
+
+uint64_t lb_log_dropped(void) {
+    return atomic_load_explicit(&log_dropped, memory_order_relaxed);
 }
 
 /* Closing bytes may already stand in the tail: then there is none left. */
@@ -203,5 +208,7 @@ void lb_log_write(enum lb_log_level level, const char *message, const struct lb_
     do {
         written = write(atomic_load_explicit(&log_fd, memory_order_relaxed), l.bytes, l.len);
     } while (written < 0 && errno == EINTR);
+    if (written != (ssize_t)l.len)
+        atomic_fetch_add_explicit(&log_dropped, 1, memory_order_relaxed);
     errno = saved_errno;
 }

@@ -24,6 +24,9 @@ struct lb_log_field {
 void lb_log_setup(int fd, enum lb_log_format format, enum lb_log_level level);
 void lb_log_set_level(enum lb_log_level level);
 bool lb_log_on(enum lb_log_level level);
+/* Lines that could not be written whole (a full disk, a pipe nobody reads) since the start. Any
+ * thread. */
+uint64_t lb_log_dropped(void);
 
 /* Writes one line (at most 8 KiB, then cut), with one write(2). Field values are escaped: a line
  * never holds a raw control character. Never give it a secret, a signature or an Authorization

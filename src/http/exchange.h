@@ -48,6 +48,18 @@ struct lb_exchange_ops {
     void (*finish)(struct lb_exchange *x);
 };
 
+/* What the time of a request goes by with: each part of it is booked to the phase that ends with
+ * it. */
+enum lb_phase {
+    LB_PHASE_PARSE,   /* the head comes and is parsed */
+    LB_PHASE_AUTH,    /* what is meant, and who asks */
+    LB_PHASE_ENGINE,  /* the engine looks up, opens, lists, commits */
+    LB_PHASE_IO,      /* the engine reads or writes an object's bytes */
+    LB_PHASE_RECEIVE, /* the client sends the body */
+    LB_PHASE_SEND,    /* the client takes the response */
+    LB_PHASES,
+};
+
 struct lb_exchange {
     const struct lb_exchange_ops *ops;
     const struct lb_http_request *request; /* parsed head; lives until finish */
@@ -68,7 +80,18 @@ struct lb_exchange {
     struct lb_slice op_name; /* for the access log: the operation's name, set by the handler */
     struct lb_slice user;    /* for the access log: who, set by the handler */
     int err;                 /* for the access log: the error answered, 0 for none */
+    unsigned op;             /* for metrics: the operation's number, set by the handler; 0: none */
+    struct lb_slice bucket;  /* for the log of slow requests, set by the handler, as is the next */
+    struct lb_slice id;      /* x-amz-request-id */
+    uint64_t phase_at_ns;    /* monotonic: up to here the time is booked */
+    uint64_t phase_ns[LB_PHASES];
 };
+
+/* A phase has ended: books the time since the one before to it. now_ns: monotonic, read now. */
+static inline void lb_exchange_phase(struct lb_exchange *x, enum lb_phase phase, uint64_t now_ns) {
+    x->phase_ns[phase] += now_ns - x->phase_at_ns;
+    x->phase_at_ns = now_ns;
+}
 
 /* What the connection calls when a head has been parsed: takes over x until it calls finish. The
  * client may go away at any time; then the call in flight, or the next, completes with an error and

@@ -82,6 +82,10 @@ uint64_t lb_io_now_ns(const struct lb_io *io) {
     return io->now_ns;
 }
 
+uint64_t lb_io_clock_ns(struct lb_io *io) {
+    return io->ops->now_ns(io);
+}
+
 int64_t lb_io_wall_ns(const struct lb_io *io) {
     return io->wall_ns;
 }

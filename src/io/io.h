@@ -105,6 +105,9 @@ struct lb_vfs *lb_io_vfs(const struct lb_io *io);
 /* Monotonic time, read once per turn. */
 uint64_t lb_io_now_ns(const struct lb_io *io);
 
+/* Monotonic time at this moment, for measuring: costs a reading of the clock. */
+uint64_t lb_io_clock_ns(struct lb_io *io);
+
 /* Time of day, read once per turn, nanoseconds since 1970. */
 int64_t lb_io_wall_ns(const struct lb_io *io);
 

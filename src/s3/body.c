@@ -37,6 +37,7 @@ static void on_hashed(struct lb_hash_job *job) {
 
 static void on_written(struct lb_engine_op *op, int err) {
     struct s3_slot *slot = op->user;
+    s3_phase(slot->body->r, LB_PHASE_IO);
     if (err < 0)
         s3_body_break(slot->body, err);
     slot_done(slot);

@@ -24,12 +24,15 @@ static void on_hashed(struct lb_hash_job *job) {
 }
 
 static void on_written(struct lb_engine_op *op, int err) {
-    piece_done(op->user, err);
+    struct s3_copy *c = op->user;
+    s3_phase(c->r, LB_PHASE_IO);
+    piece_done(c, err);
 }
 
 static void on_read(struct lb_engine_op *op, int err) {
     struct s3_copy *c = op->user;
     struct lb_piece *piece = &op->piece;
+    s3_phase(c->r, LB_PHASE_IO);
     if (err < 0) {
         c->done(c, err);
         return;
@@ -70,6 +73,7 @@ static void stream(struct s3_copy *c) {
 
 static void on_appended(struct lb_engine_op *op, int err) {
     struct s3_copy *c = op->user;
+    s3_phase(c->r, LB_PHASE_IO);
     if (err == LB_ERR_NOT_IMPLEMENTED)
         stream(c);
     else

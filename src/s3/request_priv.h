@@ -64,6 +64,7 @@ struct s3_request {
     s3_op_fn then;                          /* what follows while settings are looked up */
     s3_op_fn allowed;                       /* what follows once access is decided */
     char id[17];                            /* x-amz-request-id */
+    lb_engine_done eng_done;                /* what follows the call in flight */
     struct lb_engine_op eng; /* the operation's engine call in flight; eng.user is this request */
     bool object_checksum;    /* checksum headers are of the object that is made, not of the body */
     struct s3_body *body;    /* while a body is read */
@@ -80,6 +81,11 @@ static inline struct s3_request *s3_of(struct lb_engine_op *op) {
 /* Clears r->eng and sets arena, user, bucket, key and done: ready for a method of r->s3->port->ops.
  * Not while a call is in flight. */
 struct lb_engine_op *s3_engine_op(struct s3_request *r, lb_engine_done done);
+
+/* A phase of the request has ended just now. */
+static inline void s3_phase(struct s3_request *r, enum lb_phase phase) {
+    lb_exchange_phase(r->x, phase, lb_io_clock_ns(r->s3->io));
+}
 
 /* A header of the request, by name without case; ptr NULL when absent. A query parameter's value;
  * ptr NULL when absent ("" when empty). */

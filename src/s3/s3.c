@@ -41,9 +41,17 @@ uint64_t s3_next_id(struct lb_s3 *s) {
     return z ^ z >> 31;
 }
 
+/* A call that gave a piece of the object has read its bytes. */
+static void engine_done(struct lb_engine_op *op, int err) {
+    struct s3_request *r = s3_of(op);
+    s3_phase(r, op->piece.len ? LB_PHASE_IO : LB_PHASE_ENGINE);
+    r->eng_done(op, err);
+}
+
 struct lb_engine_op *s3_engine_op(struct s3_request *r, lb_engine_done done) {
+    r->eng_done = done;
     r->eng = (struct lb_engine_op){
-        .done = done,
+        .done = engine_done,
         .arena = r->x->arena,
         .bucket = r->bucket,
         .key = r->key,
@@ -81,6 +89,10 @@ int s3_query_u64(const struct s3_request *r, struct lb_slice name, uint64_t abse
         return LB_ERR_INVALID_ARGUMENT;
     *ret = n;
     return 0;
+}
+
+const char *lb_s3_op_name(size_t i) {
+    return i < s3_ops_n ? s3_ops[i].name : NULL;
 }
 
 static bool is_anonymous(const struct s3_request *r) {
@@ -122,7 +134,7 @@ static int address(struct s3_request *r, enum s3_level *ret_level) {
     int err = s3_address(r->x->arena, r->s3->conf, bucket_known, r->s3->port, h->host, h->path, &a);
     if (err < 0)
         return err;
-    r->bucket = a.bucket;
+    r->bucket = r->x->bucket = a.bucket;
     r->key = a.key;
     *ret_level = a.level;
     return lb_query_parse(r->x->arena, h->query, &r->query);
@@ -172,6 +184,7 @@ static int choose_op(struct s3_request *r, enum s3_level level) {
     if (err < 0)
         return err;
     r->x->op_name = lb_slice_cstr(r->op->name);
+    r->x->op = (unsigned)(r->op - s3_ops) + 1;
     err = s3_headers_supported(r);
     return err < 0 ? err : check_version(r);
 }
@@ -219,7 +232,9 @@ void lb_s3_handle(void *ctx, struct lb_exchange *x) {
     uint8_t id_bytes[8];
     memcpy(id_bytes, &id, sizeof(id_bytes));
     lb_hex_encode(id_bytes, sizeof(id_bytes), r->id);
+    x->id = lb_slice(r->id, sizeof(r->id) - 1);
     int err = prepare(r);
+    s3_phase(r, LB_PHASE_AUTH);
     if (err < 0)
         s3_fail(r, err);
     else

@@ -41,6 +41,10 @@ void lb_s3_free(struct lb_s3 *s);
 /* Answers one exchange; an lb_exchange_handler, ctx is the lb_s3. */
 void lb_s3_handle(void *ctx, struct lb_exchange *x);
 
+/* The name of operation i, which exchanges carry as i + 1; NULL beyond the last. Some names come
+ * twice. Static. */
+const char *lb_s3_op_name(size_t i);
+
 /* Is name a valid bucket name by S3's rules (3 to 63 of a-z 0-9 . -, and so on)? */
 bool lb_s3_bucket_name_valid(struct lb_slice name);
 

@@ -107,19 +107,9 @@ static void discard(struct conn *c) {
 
 /* ---- an exchange ---- */
 
-static void log_access(const struct conn *c) {
-    const struct lb_exchange *x = &c->x;
-    uint64_t took_ns = lb_io_now_ns(c->cs->io) - x->start_ns;
-    lb_info("request", LB_LOG_S("peer", x->peer), LB_LOG_S("user", x->user),
-            LB_LOG_S("op", x->op_name), LB_LOG_S("method", c->request.method_name),
-            LB_LOG_S("path", c->request.path), LB_LOG_I("status", x->status),
-            LB_LOG_C("err", x->err ? lb_err_name(x->err) : ""), LB_LOG_I("sent", c->sent),
-            LB_LOG_I("us", took_ns / 1000));
-}
-
 static void response_done(struct conn *c) {
-    if (c->cs->access_log)
-        log_access(c);
+    conn_account(c);
+    c->cs->in_flight--;
     lb_arena_reset(&c->arena);
     if (c->broken || c->in_dead || !c->keep || c->cs->draining) {
         leave(c);
@@ -161,10 +151,13 @@ static void begin_exchange(struct conn *c) {
         .peer = lb_slice_cstr(c->peer),
         .start_ns = c->head_ns,
         .headers = headers,
+        .phase_at_ns = c->head_ns,
     };
+    conn_phase(c, LB_PHASE_PARSE);
+    c->cs->in_flight++;
     c->state = CONN_HANDLER;
     c->finished = c->head_set = c->head_sent = c->dropped = c->timed_out = false;
-    c->sent = c->length = 0;
+    c->sent = c->length = c->received = c->first_ns = 0;
 }
 
 static void error_sent(struct lb_exchange *x, int err) {
@@ -207,7 +200,7 @@ static void head_received(struct lb_stream *s, int64_t res) {
         return;
     }
     if (c->in_len == 0) {
-        c->head_ns = lb_io_now_ns(c->cs->io);
+        c->head_ns = lb_io_clock_ns(c->cs->io);
         conn_touch(c); /* from here on a slow head does not prolong its time */
     }
     c->in_len += (size_t)res;
@@ -250,7 +243,8 @@ static void read_head(struct conn *c) {
 static void next_request(struct conn *c) {
     c->state = CONN_HEAD;
     c->in_dead = false;
-    c->head_ns = lb_io_now_ns(c->cs->io);
+    if (c->in_at < c->in_len)
+        c->head_ns = lb_io_clock_ns(c->cs->io);
     conn_touch(c);
     read_head(c);
 }
@@ -291,6 +285,10 @@ static void on_timer(struct lb_io_timer *t) {
 
 void lb_conn_open(struct lb_conns *cs, int fd, struct lb_slice peer) {
     struct conn *c = cs->n < cs->n_max + SURPLUS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    if (cs->metrics) {
+        lb_counter_add(&cs->metrics->accepted, 1);
+        lb_counter_add(&cs->metrics->refused, cs->n >= cs->n_max);
+    }
     if (!c || !(c->in = malloc(IN_SIZE)) || lb_stream_init(&c->stream, cs->io, fd, cs->tls) < 0) {
         lb_io_close(cs->io, fd);
         if (c)

@@ -30,6 +30,7 @@ static void complete(struct conn *c, int err) {
     struct lb_pool_buf *buf = c->body_buf;
     c->body_fn = NULL;
     c->body_buf = NULL;
+    conn_phase(c, LB_PHASE_RECEIVE);
     if (err < 0)
         c->in_dead = true;
     if (err < 0 || (buf && buf->len == 0)) {
@@ -66,6 +67,7 @@ static int take(struct conn *c, size_t n, size_t *ret_used) {
         c->body_eof = c->body_left == 0;
     }
     buf->len += (uint32_t)len;
+    c->received += len;
     *ret_used = used;
     return 0;
 }

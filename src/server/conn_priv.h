@@ -1,5 +1,5 @@
-/* The inside of a connection, shared by conn.c (the requests in turn), conn_body.c (reading a body)
- * and conn_send.c (the response). */
+/* The inside of a connection, shared by conn.c (the requests in turn), conn_body.c (reading a
+ * body), conn_send.c (the response) and conn_account.c (what is counted and logged of them). */
 #ifndef LB_SERVER_CONN_PRIV_H
 #define LB_SERVER_CONN_PRIV_H
 
@@ -50,9 +50,11 @@ struct conn {
     struct lb_exchange x;
     struct lb_http_request request;
     struct lb_arena arena;
-    bool finished;    /* the handler called finish */
-    bool keep;        /* the connection stays after this response; decided by head */
-    uint64_t head_ns; /* when the head's first byte came */
+    bool finished;     /* the handler called finish */
+    bool keep;         /* the connection stays after this response; decided by head */
+    uint64_t head_ns;  /* when the head's first byte came */
+    uint64_t first_ns; /* when the first byte of the response was sent; 0: not yet */
+    uint64_t received; /* bytes of the body, without framing */
 
     /* the request's body */
     bool body_eof;
@@ -91,6 +93,14 @@ static inline struct conn *conn_of(struct lb_exchange *x) {
 void conn_touch(struct conn *c);
 /* Whatever the connection waits for must come within this time, or the idle timeout if less. */
 void conn_expect_within(struct conn *c, unsigned timeout_s);
+
+/* A phase of the exchange has ended just now. */
+static inline void conn_phase(struct conn *c, enum lb_phase phase) {
+    lb_exchange_phase(&c->x, phase, lb_io_clock_ns(c->cs->io));
+}
+
+/* conn_account.c: the exchange has ended: counts it, and logs what is to be logged of it. */
+void conn_account(struct conn *c);
 
 /* conn_body.c */
 void conn_body_begin(struct conn *c); /* a request was parsed */

@@ -38,6 +38,9 @@ static void sent(struct conn *c, int64_t res) {
     lb_exchange_sent_fn fn = c->sent_fn;
     int err = c->broken ? LB_ERR_CANCELED : 0;
     c->sent_fn = NULL;
+    conn_phase(c, LB_PHASE_SEND);
+    if (c->first_ns == 0)
+        c->first_ns = c->x.phase_at_ns;
     if (res < 0)
         err = (int)res;
     else if ((size_t)res != c->send_len)
@@ -64,10 +67,12 @@ static void send_body(struct conn *c) {
 
 static void head_sent(struct lb_stream *s, int64_t res) {
     struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
-    if (res < 0)
+    if (res < 0) {
         sent(c, res);
-    else
-        send_body(c);
+        return;
+    }
+    c->first_ns = lb_io_clock_ns(c->cs->io);
+    send_body(c);
 }
 
 static void joined_sent(struct lb_stream *s, int64_t res) {
@@ -128,6 +133,8 @@ static void flushed(struct lb_stream *s, int64_t res) {
     struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
     if (res < 0)
         c->broken = true;
+    conn_phase(c, LB_PHASE_SEND);
+    c->first_ns = c->x.phase_at_ns;
     c->flush_done(c);
 }
 

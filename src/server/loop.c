@@ -1,78 +1,20 @@
 #include "server/loop.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/err.h"
 #include "base/log.h"
-
-#define ACCEPT_RETRY_NS 100000000ull
-
-static void accept_next(struct lb_loop *l);
-
-/* "192.0.2.1:4711" of a connected socket. */
-static struct lb_slice peer_text(int fd, char *text, size_t cap) {
-    struct sockaddr_storage a = {0};
-    socklen_t len = sizeof(a);
-    char ip[INET6_ADDRSTRLEN] = "";
-    const struct sockaddr_in *v4 = (const void *)&a;
-    const struct sockaddr_in6 *v6 = (const void *)&a;
-    int n = 0;
-    if (getpeername(fd, (struct sockaddr *)&a, &len) < 0)
-        return lb_slice("", 0);
-    if (a.ss_family == AF_INET && inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof(ip)))
-        n = snprintf(text, cap, "%s:%u", ip, ntohs(v4->sin_port));
-    else if (a.ss_family == AF_INET6 && inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof(ip)))
-        n = snprintf(text, cap, "[%s]:%u", ip, ntohs(v6->sin6_port));
-    return lb_slice(text, n > 0 ? (size_t)n : 0);
-}
 
 /* Ends the loop when it is asked to and nothing is left. */
 static void stop_if_done(struct lb_loop *l) {
-    if (l->stopping && l->listen_fd < 0 && l->conns.n == 0)
+    if (l->stopping && l->listener.fd < 0 && l->conns.n == 0)
         lb_io_stop(l->io);
 }
 
-static void close_listener(struct lb_loop *l) {
-    lb_io_close(l->io, l->listen_fd);
-    l->listen_fd = -1;
-    stop_if_done(l);
-}
-
-static void accepted(struct lb_io_op *op, int64_t res) {
-    struct lb_loop *l = LB_CONTAINER_OF(op, struct lb_loop, accept_op);
-    char peer[64];
-    if (res >= 0 && l->stopping)
-        lb_io_close(l->io, (int)res);
-    else if (res >= 0)
-        lb_conn_open(&l->conns, (int)res, peer_text((int)res, peer, sizeof(peer)));
-    if (l->stopping) {
-        close_listener(l);
-    } else if (res < 0) {
-        if (!l->accept_failed)
-            lb_warn("cannot accept connections for the moment",
-                    LB_LOG_C("err", lb_err_name((int)res)));
-        l->accept_failed = true;
-        lb_io_timer_start(l->io, &l->accept_retry, ACCEPT_RETRY_NS);
-    } else {
-        l->accept_failed = false;
-        accept_next(l);
-    }
-}
-
-static void accept_next(struct lb_loop *l) {
-    l->accept_op.done = accepted;
-    lb_io_accept(l->io, &l->accept_op, l->listen_fd);
-}
-
-static void on_accept_retry(struct lb_io_timer *t) {
-    struct lb_loop *l = LB_CONTAINER_OF(t, struct lb_loop, accept_retry);
-    if (!l->stopping)
-        accept_next(l);
+static void on_listener_closed(struct lb_listener *li) {
+    stop_if_done(LB_CONTAINER_OF(li, struct lb_loop, listener));
 }
 
 static void on_closed(struct lb_conns *cs) {
@@ -82,8 +24,7 @@ static void on_closed(struct lb_conns *cs) {
 int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_io *io) {
     l->conf = conf;
     l->io = io;
-    l->listen_fd = -1;
-    l->accept_retry.fn = on_accept_retry;
+    l->listener.fd = -1;
     l->pool = lb_pool_new(conf->pool_size);
     l->hash = lb_hash_service_new(LB_MD5_AUTO);
     if (!l->pool || !l->hash)
@@ -108,13 +49,12 @@ int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_i
         .closed = on_closed,
     };
     lb_list_init(&l->conns.list);
-    l->listen_fd =
-        conf->inherited_fd >= 0
-            ? dup(conf->inherited_fd)
-            : lb_io_listen(io, (const struct sockaddr *)&conf->address, conf->address_len, true);
-    if (l->listen_fd < 0)
-        return conf->inherited_fd >= 0 ? -errno : l->listen_fd;
-    accept_next(l);
+    int fd = conf->inherited_fd >= 0 ? dup(conf->inherited_fd)
+                                     : lb_io_listen(io, (const struct sockaddr *)&conf->address,
+                                                    conf->address_len, true);
+    if (fd < 0)
+        return conf->inherited_fd >= 0 ? -errno : fd;
+    lb_listener_start(&l->listener, &l->conns, fd, on_listener_closed);
     return 0;
 }
 
@@ -210,11 +150,7 @@ static void post(struct lb_loop *l, struct lb_io_msg *m,
 static void drain(struct lb_io *io, struct lb_io_msg *m) {
     struct lb_loop *l = LB_CONTAINER_OF(m, struct lb_loop, drain_msg);
     l->stopping = true;
-    lb_io_timer_stop(io, &l->accept_retry);
-    if (l->accept_op.kind == LB_IO_IDLE)
-        close_listener(l);
-    else
-        lb_io_cancel(io, &l->accept_op);
+    lb_listener_close(&l->listener);
     lb_conns_drain(&l->conns);
 }
 

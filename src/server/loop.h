@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "s3/s3.h"
-#include "server/conn.h"
+#include "server/listener.h"
 
 /* What the loops share; borrowed, read-only while they run. */
 struct lb_loop_conf {
@@ -37,10 +37,7 @@ struct lb_loop {
     struct lb_engine_port *port;
     struct lb_s3 *s3;
     struct lb_conns conns;
-    int listen_fd;
-    struct lb_io_op accept_op;
-    struct lb_io_timer accept_retry;
-    bool accept_failed; /* the last time; said once */
+    struct lb_listener listener;
     bool stopping;
     bool joined; /* the thread is gone; for who started it */
     struct lb_io_msg drain_msg, abort_msg;

@@ -209,7 +209,7 @@ static int start_loops(struct lb_server *s) {
             return err;
         }
         s->loops_n++;
-        s->port = bound_port(s->loops[0].listen_fd);
+        s->port = bound_port(s->loops[0].listener.fd);
     }
     return 0;
 }

@@ -17,6 +17,7 @@ static void finish(struct fs_reader *r, int err) {
     }
     if (!err) {
         op->piece = (struct lb_piece){.fd = -1, .off = r->off, .len = r->len, .buf = r->buf};
+        fs_count_read(r->reader.port, r->len);
         r->buf = NULL;
     }
     op->done(op, err);
@@ -70,6 +71,7 @@ void fs_read(struct lb_reader *reader, struct lb_engine_op *op, uint64_t off, ui
         size_t there = v->ops->resident(v, r->entry->fd, off, want);
         if (there == want || there >= FILE_MIN) {
             op->piece = (struct lb_piece){.fd = r->entry->fd, .off = off, .len = there};
+            fs_count_read(reader->port, there);
             fs_complete(reader->port, op, 0);
             return;
         }
