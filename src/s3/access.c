@@ -71,6 +71,11 @@ static void on_bucket(struct s3_request *r) {
         r->allowed(r);
 }
 
+/* Objects are written and told of as the bucket's versioning and durability say. */
+static bool needs_settings(const struct s3_request *r) {
+    return r->key.len || r->op->right == S3_RIGHT_WRITE;
+}
+
 void s3_access_check(struct s3_request *r) {
     r->allowed = r->op->fn;
     if (s3_is_admin(r))
@@ -80,7 +85,8 @@ void s3_access_check(struct s3_request *r) {
             r->op->fn(r);
         else
             s3_fail(r, LB_ERR_ACCESS_DENIED);
-    } else if (r->access.owner && !s3_request_field(r, LB_S("x-amz-expected-bucket-owner")).ptr) {
+    } else if (r->access.owner && !needs_settings(r) &&
+               !s3_request_field(r, LB_S("x-amz-expected-bucket-owner")).ptr) {
         r->op->fn(r);
     } else {
         s3_bucket_load(r, on_bucket);
@@ -88,7 +94,7 @@ void s3_access_check(struct s3_request *r) {
 }
 
 void s3_access_again(struct s3_request *r, s3_op_fn then) {
-    if (s3_is_admin(r) || r->op->right == S3_RIGHT_SIGNED) {
+    if (r->op->right == S3_RIGHT_SIGNED) {
         then(r);
         return;
     }
@@ -127,6 +133,12 @@ int s3_access_read(const struct s3_request *r, const struct s3_access *a, enum l
     return a->read || s3_acl_reads(acl, r->auth.cred != NULL) ? 0 : LB_ERR_ACCESS_DENIED;
 }
 
+int s3_access_remove(const struct s3_request *r, struct lb_slice version) {
+    return version.len == 0 || r->access.owner ? 0 : LB_ERR_ACCESS_DENIED;
+}
+
 int s3_access_missing(const struct s3_access *a, int err) {
-    return err == LB_ERR_NO_SUCH_KEY && !a->list ? LB_ERR_ACCESS_DENIED : err;
+    bool missing = err == LB_ERR_NO_SUCH_KEY || err == LB_ERR_NO_SUCH_VERSION ||
+                   err == LB_ERR_METHOD_NOT_ALLOWED;
+    return missing && !a->list ? LB_ERR_ACCESS_DENIED : err;
 }

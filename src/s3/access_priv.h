@@ -18,10 +18,16 @@ void s3_access_check(struct s3_request *r);
  * change hands. */
 void s3_access_again(struct s3_request *r, s3_op_fn then);
 
-/* Makes r->settings known and calls then; or fails the request: NO_SUCH_BUCKET. */
+/* Makes r->settings known and calls then; or fails the request: NO_SUCH_BUCKET. May call it from
+ * inside. */
 void s3_bucket_load(struct s3_request *r, s3_op_fn then);
-/* Stores r->settings and ends the request: 200, or 204 when it deletes. */
-void s3_bucket_store(struct s3_request *r);
+/* Makes sure that r->settings are what they are now: for what took time. May call from inside. */
+void s3_bucket_reload(struct s3_request *r, s3_loaded_fn loaded);
+/* Reads the settings, lets fn change them, stores them, and ends the request: 200, or 204 when it
+ * deletes. Begins anew when another has changed them meanwhile; OPERATION_ABORTED when that goes
+ * on.
+ */
+void s3_bucket_change(struct s3_request *r, s3_settings_fn fn);
 /* What a bucket_head with r->eng brought (err: of that). Returns 0 or the error to answer. */
 int s3_bucket_settings_found(struct s3_request *r, int err, struct lb_s3_bucket_settings **ret);
 
@@ -39,8 +45,12 @@ void s3_access_source(struct s3_request *r, struct lb_slice bucket, s3_op_fn the
 /* May an object with this ACL be read? Returns 0 or ACCESS_DENIED. */
 int s3_access_read(const struct s3_request *r, const struct s3_access *a, enum lb_s3_acl acl);
 
-/* The error to answer in place of err: that a key is not there is told only to those who may list.
- */
+/* May this version be removed? Without a version (empty) it was decided at the start; for good,
+ * only by the bucket's owner. Returns 0 or ACCESS_DENIED. */
+int s3_access_remove(const struct s3_request *r, struct lb_slice version);
+
+/* The error to answer in place of err: that a key or version is not there, or is a delete marker,
+ * is told only to those who may list. */
 int s3_access_missing(const struct s3_access *a, int err);
 
 #endif

@@ -37,10 +37,12 @@ static void on_head(struct lb_engine_op *op, int err) {
     struct s3_meta meta;
     if (err == 0)
         err = s3_meta_decode(r->x->arena, op->info.meta, &meta);
-    if (err < 0)
-        s3_fail(r, err);
-    else
-        reply(r, meta.acl);
+    if (err < 0) {
+        s3_fail_missing(r, op, err);
+        return;
+    }
+    s3_header_version(r, &op->info.version);
+    reply(r, meta.acl);
 }
 
 static void get(struct s3_request *r) {
@@ -59,6 +61,11 @@ void s3_op_get_acl(struct s3_request *r) {
 static void change(struct s3_request *r, struct s3_meta *m) {
     const struct acl_op *a = r->state;
     m->acl = a->acl;
+}
+
+static void change_bucket(struct s3_request *r, struct lb_s3_bucket_settings *s) {
+    const struct acl_op *a = r->state;
+    s->acl = a->acl;
 }
 
 /* The ACL is in a header or in the body; one of them. */
@@ -85,8 +92,7 @@ static void on_document(struct s3_request *r, struct lb_slice document) {
         a->update.status = 200;
         s3_meta_update(r, &a->update);
     } else {
-        r->settings->acl = a->acl;
-        s3_bucket_store(r);
+        s3_bucket_change(r, change_bucket);
     }
 }
 

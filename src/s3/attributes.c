@@ -84,11 +84,12 @@ static void on_head(struct lb_engine_op *op, int err) {
     if (err == 0)
         err = s3_meta_decode(r->x->arena, op->info.meta, &meta);
     if (err < 0) {
-        s3_fail(r, err);
+        s3_fail_missing(r, op, err);
         return;
     }
     lb_date_http(op->info.mtime_ns, date);
     s3_header(r, LB_S("Last-Modified"), lb_slice(date, sizeof(date)));
+    s3_header_version(r, &op->info.version);
     s3_document_init(r, b, REPLY_MAX);
     s3_xml_begin(b, "GetObjectAttributesResponse");
     if (a->want & WANT_ETAG)
@@ -125,13 +126,10 @@ static int parse_paging(struct s3_request *r, struct attributes *a) {
 
 void s3_op_get_attributes(struct s3_request *r) {
     struct attributes *a = r->state = lb_arena_zalloc(r->x->arena, sizeof(*a));
-    struct lb_slice version = s3_query(r, LB_S("versionId"));
     int err =
         a ? parse_wanted(s3_request_header(r, LB_S("x-amz-object-attributes")), &a->want) : -ENOMEM;
     if (err == 0)
         err = parse_paging(r, a);
-    if (err == 0 && version.len && !lb_slice_eq(version, LB_S("null")))
-        err = LB_ERR_NO_SUCH_VERSION;
     if (err < 0)
         s3_fail(r, err);
     else

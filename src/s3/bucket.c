@@ -1,5 +1,4 @@
-/* Operations on a bucket as such: CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation,
- * GetBucketVersioning. */
+/* Operations on a bucket as such: CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation. */
 #include <errno.h>
 
 #include "s3/access_priv.h"
@@ -37,6 +36,7 @@ static void on_created(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct creating *c = r->state;
     lb_buf_fini(&c->blob);
+    lb_s3_buckets_changed(r->s3->conf->buckets);
     if (err == LB_ERR_BUCKET_EXISTS)
         s3_bucket_load(r, on_existing);
     else if (err < 0)
@@ -112,45 +112,33 @@ void s3_op_head_bucket(struct s3_request *r) {
 }
 
 static void on_deleted(struct lb_engine_op *op, int err) {
+    struct s3_request *r = s3_of(op);
+    lb_s3_buckets_changed(r->s3->conf->buckets);
     if (err < 0)
-        s3_fail(s3_of(op), err);
+        s3_fail(r, err);
     else
-        s3_reply(s3_of(op), 204);
+        s3_reply(r, 204);
 }
 
 void s3_op_delete_bucket(struct s3_request *r) {
     r->s3->port->ops->bucket_delete(r->s3->port, s3_engine_op(r, on_deleted));
 }
 
-/* Answers with an element that has a text, or none. */
-static void reply_element(struct s3_request *r, const char *name, struct lb_slice text) {
+static void location(struct s3_request *r) {
+    struct lb_slice region = s3_bucket_region(r);
     struct lb_buf *b = lb_arena_zalloc(r->x->arena, sizeof(*b));
     if (!b) {
         s3_fail(r, -ENOMEM);
         return;
     }
     lb_buf_init(b, 4096);
-    s3_xml_begin(b, name);
-    s3_xml_escape(b, text);
-    s3_xml_close(b, name);
+    s3_xml_begin(b, "LocationConstraint");
+    if (!lb_slice_eq(region, LB_S("us-east-1")))
+        s3_xml_escape(b, region);
+    s3_xml_close(b, "LocationConstraint");
     s3_reply_xml(r, 200, b);
-}
-
-static void location(struct s3_request *r) {
-    struct lb_slice region = s3_bucket_region(r);
-    bool is_default = lb_slice_eq(region, LB_S("us-east-1"));
-    reply_element(r, "LocationConstraint", is_default ? LB_S("") : region);
 }
 
 void s3_op_get_location(struct s3_request *r) {
     s3_bucket_load(r, location);
-}
-
-/* Never switched on. */
-static void versioning(struct s3_request *r) {
-    reply_element(r, "VersioningConfiguration", LB_S(""));
-}
-
-void s3_op_get_versioning(struct s3_request *r) {
-    s3_bucket_load(r, versioning);
 }

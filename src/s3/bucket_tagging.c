@@ -54,7 +54,17 @@ void s3_op_get_bucket_tagging(struct s3_request *r) {
     s3_bucket_load(r, get);
 }
 
+struct tags {
+    struct lb_slice encoded; /* the new ones */
+};
+
+static void change(struct s3_request *r, struct lb_s3_bucket_settings *s) {
+    const struct tags *t = r->state;
+    s->tags = t->encoded;
+}
+
 static void on_document(struct s3_request *r, struct lb_slice document) {
+    struct tags *t = r->state;
     struct s3_meta_pair *tags;
     size_t n;
     struct lb_buf b;
@@ -62,28 +72,27 @@ static void on_document(struct s3_request *r, struct lb_slice document) {
     int err = s3_tagging_parse(r->x->arena, document, S3_BUCKET_TAGS_MAX, &tags, &n);
     if (err == 0) {
         s3_bucket_tags_encode(tags, n, &b);
-        err = b.err ? b.err : lb_arena_copy(r->x->arena, lb_buf_slice(&b), &r->settings->tags);
+        err = b.err ? b.err : lb_arena_copy(r->x->arena, lb_buf_slice(&b), &t->encoded);
     }
     lb_buf_fini(&b);
     if (err < 0)
         s3_fail(r, err == -EMSGSIZE ? LB_ERR_INVALID_TAG : err);
     else
-        s3_bucket_store(r);
-}
-
-static void put(struct s3_request *r) {
-    s3_read_document(r, S3_TAGGING_SIZE_MAX, on_document);
+        s3_bucket_change(r, change);
 }
 
 void s3_op_put_bucket_tagging(struct s3_request *r) {
-    s3_bucket_load(r, put);
+    r->state = lb_arena_zalloc(r->x->arena, sizeof(struct tags));
+    if (r->state)
+        s3_read_document(r, S3_TAGGING_SIZE_MAX, on_document);
+    else
+        s3_fail(r, -ENOMEM);
 }
 
-static void clear(struct s3_request *r) {
-    r->settings->tags = LB_S("");
-    s3_bucket_store(r);
+static void clear(struct s3_request *r, struct lb_s3_bucket_settings *s) {
+    s->tags = LB_S("");
 }
 
 void s3_op_delete_bucket_tagging(struct s3_request *r) {
-    s3_bucket_load(r, clear);
+    s3_bucket_change(r, clear);
 }

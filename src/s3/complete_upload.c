@@ -205,7 +205,7 @@ static int match_parts(const struct s3_request *r, struct completing *c,
 
 /* ---- the steps ---- */
 
-static void reply(struct s3_request *r, const struct lb_etag *etag) {
+static void reply(struct s3_request *r, const struct lb_object_info *info) {
     struct completing *c = r->state;
     struct lb_buf *b = &c->xml;
     lb_buf_init(b, REPLY_MAX);
@@ -217,9 +217,10 @@ static void reply(struct s3_request *r, const struct lb_etag *etag) {
     s3_xml_close(b, "Location");
     s3_xml_text(b, "Bucket", r->bucket);
     s3_xml_text(b, "Key", r->key);
-    s3_xml_etag(b, lb_etag_slice(etag));
+    s3_xml_etag(b, lb_etag_slice(&c->etag));
     s3_checksum_write(b, &c->meta);
     s3_xml_close(b, "CompleteMultipartUploadResult");
+    s3_header_version(r, &info->version);
     s3_reply_xml(r, 200, b);
 }
 
@@ -230,7 +231,7 @@ static void on_completed(struct lb_engine_op *op, int err) {
     if (err < 0)
         s3_fail(r, err);
     else
-        reply(r, &c->etag);
+        reply(r, &op->info);
 }
 
 static int prepare(struct s3_request *r, const struct lb_part_info *have, size_t have_n) {
@@ -251,24 +252,26 @@ static int prepare(struct s3_request *r, const struct lb_part_info *have, size_t
     return err;
 }
 
-static void on_parts(struct lb_engine_op *op, int err) {
-    struct s3_request *r = s3_of(op);
+static void complete(struct s3_request *r) {
     struct completing *c = r->state;
-    if (err == 0)
-        err = prepare(r, op->ret_parts, op->n);
-    if (err < 0) {
-        s3_fail(r, err);
-        return;
-    }
-    op = s3_engine_op(r, on_completed);
+    struct lb_engine_op *op = s3_engine_write(r, on_completed);
     op->upload_id = c->upload_id;
     op->parts = c->parts;
     op->parts_n = c->parts_n;
     op->etag = c->etag;
     op->meta = lb_buf_slice(&c->blob);
     op->precond = c->precond;
-    op->relaxed = r->s3->conf->relaxed;
     r->s3->port->ops->upload_complete(r->s3->port, op);
+}
+
+static void on_parts(struct lb_engine_op *op, int err) {
+    struct s3_request *r = s3_of(op);
+    if (err == 0)
+        err = prepare(r, op->ret_parts, op->n);
+    if (err < 0)
+        s3_fail(r, err);
+    else
+        complete(r);
 }
 
 /* The upload is gone. When the object there is what this request would have made, it was completed
@@ -283,7 +286,7 @@ static void on_existing(struct lb_engine_op *op, int err) {
     if (err < 0)
         s3_fail(r, err);
     else
-        reply(r, &c->etag);
+        reply(r, &op->info);
 }
 
 static void on_upload(struct lb_engine_op *op, int err) {

@@ -19,9 +19,9 @@
 
 struct copying {
     struct s3_copy copy;
-    struct lb_slice bucket, key; /* of the source */
-    struct s3_meta asked;        /* by the request's headers */
-    struct s3_meta meta;         /* of the new object or part */
+    struct lb_slice bucket, key, version; /* of the source */
+    struct s3_meta asked;                 /* by the request's headers */
+    struct s3_meta meta;                  /* of the new object or part */
     bool replace, replace_tags;
     unsigned checksum_kind; /* wanted, or LB_HASH_KINDS */
     struct lb_precond precond;
@@ -42,14 +42,14 @@ static void fail(struct s3_request *r, int err) {
 
 /* ---- the request ---- */
 
-/* "/bucket/key?versionId=null", percent-encoded; the leading '/' may be missing. */
+/* "/bucket/key?versionId=id", percent-encoded; the leading '/' may be missing. */
 static int parse_source(struct s3_request *r, struct copying *c) {
     struct lb_slice source = s3_request_header(r, LB_S("x-amz-copy-source"));
     ptrdiff_t query = lb_slice_find_slice(source, LB_S("?versionId="));
     if (query >= 0) {
-        struct lb_slice version = lb_slice_from(source, (size_t)query + 11);
-        if (version.len && !lb_slice_eq(version, LB_S("null")))
-            return LB_ERR_NO_SUCH_VERSION;
+        c->version = lb_slice_from(source, (size_t)query + 11);
+        if (!s3_version_valid(c->version))
+            return LB_ERR_INVALID_ARGUMENT;
         source.len = (size_t)query;
     }
     int err = lb_uri_decode(r->x->arena, source, false, &source);
@@ -80,7 +80,8 @@ static int parse_checksum(struct s3_request *r, unsigned *ret) {
 /* ---- the source ---- */
 
 static bool is_self_copy(const struct s3_request *r, const struct copying *c) {
-    return !c->part && !c->replace && !c->asked.fields[S3_META_STORAGE_CLASS].len &&
+    return !c->part && !c->replace && !c->version.len &&
+           !c->asked.fields[S3_META_STORAGE_CLASS].len &&
            !c->asked.fields[S3_META_REDIRECT_LOCATION].len && lb_slice_eq(c->bucket, r->bucket) &&
            lb_slice_eq(c->key, r->key);
 }
@@ -161,6 +162,17 @@ static int look_at_source(struct s3_request *r) {
 
 /* ---- the steps ---- */
 
+/* Of a source in another bucket it is not known whether that is versioned: "null" is told when it
+ * was asked for. */
+static void reply_versions(struct s3_request *r, const struct lb_object_info *made) {
+    struct copying *c = r->state;
+    struct lb_slice source = lb_version_slice(&c->copy.reader->info.version);
+    if (!c->part)
+        s3_header_version(r, &made->version);
+    if (c->version.len || !lb_slice_eq(source, LB_S("null")))
+        s3_header(r, LB_S("x-amz-copy-source-version-id"), source);
+}
+
 static void on_committed(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct copying *c = r->state;
@@ -172,6 +184,7 @@ static void on_committed(struct lb_engine_op *op, int err) {
         return;
     }
     s3_copy_fini(&c->copy);
+    reply_versions(r, &op->info);
     r->s3->port->ops->reader_close(c->copy.reader);
     lb_buf_init(&c->xml, REPLY_MAX);
     s3_xml_begin(&c->xml, root);
@@ -192,6 +205,22 @@ static void take_digests(struct copying *c) {
         lb_hash_stream_final(&c->copy.hash, c->checksum_kind, &c->meta.checksum);
 }
 
+/* The bytes are there, and the settings are those of now (err: not). */
+static void commit(struct s3_request *r, int err) {
+    struct copying *c = r->state;
+    if (err < 0) {
+        lb_buf_fini(&c->blob);
+        fail(r, err);
+        return;
+    }
+    struct lb_engine_op *op = s3_engine_write(r, on_committed);
+    op->etag = c->etag;
+    op->part = (uint32_t)c->part;
+    op->meta = lb_buf_slice(&c->blob);
+    op->precond = c->precond;
+    r->s3->port->ops->commit(c->copy.writer, op);
+}
+
 static void on_copied(struct s3_copy *copy, int err) {
     struct s3_request *r = copy->r;
     struct copying *c = r->state;
@@ -202,18 +231,10 @@ static void on_copied(struct s3_copy *copy, int err) {
     take_digests(c);
     lb_buf_init(&c->blob, LB_META_MAX);
     s3_meta_encode(&c->meta, &c->blob);
-    if (c->blob.err) {
-        lb_buf_fini(&c->blob);
-        fail(r, -ENOMEM);
-        return;
-    }
-    struct lb_engine_op *op = s3_engine_op(r, on_committed);
-    op->etag = c->etag;
-    op->part = (uint32_t)c->part;
-    op->meta = lb_buf_slice(&c->blob);
-    op->precond = c->precond;
-    op->relaxed = r->s3->conf->relaxed;
-    r->s3->port->ops->commit(c->copy.writer, op);
+    if (c->blob.err)
+        commit(r, -ENOMEM);
+    else
+        s3_bucket_reload(r, commit);
 }
 
 static void on_created(struct lb_engine_op *op, int err) {
@@ -237,7 +258,8 @@ static void on_source(struct lb_engine_op *op, int err) {
         err = look_at_source(r);
     }
     if (err < 0) {
-        fail(r, s3_access_missing(&r->source, err));
+        err = s3_access_missing(&r->source, err);
+        fail(r, err == LB_ERR_METHOD_NOT_ALLOWED ? LB_ERR_INVALID_REQUEST : err); /* a marker */
         return;
     }
     op = s3_engine_op(r, on_created);
@@ -245,7 +267,7 @@ static void on_source(struct lb_engine_op *op, int err) {
         op->upload_id = s3_query(r, LB_S("uploadId"));
     op->part = (uint32_t)c->part;
     op->size_hint = c->copy.len;
-    op->relaxed = r->s3->conf->relaxed;
+    op->relaxed = s3_relaxed(r);
     r->s3->port->ops->create(r->s3->port, op);
 }
 
@@ -254,6 +276,7 @@ static void open_source(struct s3_request *r) {
     struct lb_engine_op *op = s3_engine_op(r, on_source);
     op->bucket = c->bucket;
     op->key = c->key;
+    op->version = c->version;
     r->s3->port->ops->open(r->s3->port, op);
 }
 

@@ -1,13 +1,22 @@
-/* DeleteObject. A key that is not there is deleted already. */
+/* DeleteObject. A key or version that is not there is deleted already. */
 #include "http/date.h"
+#include "s3/access_priv.h"
 #include "s3/conditional_priv.h"
 #include "s3/ops_priv.h"
 
 static void on_removed(struct lb_engine_op *op, int err) {
-    if (err < 0)
-        s3_fail(s3_of(op), err);
-    else
-        s3_reply(s3_of(op), 204);
+    struct s3_request *r = s3_of(op);
+    if (err < 0) {
+        s3_fail(r, err);
+        return;
+    }
+    if (r->version.len)
+        s3_header(r, LB_S("x-amz-version-id"), r->version);
+    else if (op->info.marker)
+        s3_header_version(r, &op->info.version);
+    if (op->info.marker)
+        s3_header(r, LB_S("x-amz-delete-marker"), LB_S("true"));
+    s3_reply(r, 204);
 }
 
 /* x-amz-if-match-last-modified-time and x-amz-if-match-size. */
@@ -25,14 +34,15 @@ static int parse_state(const struct s3_request *r, struct lb_precond *p) {
 }
 
 void s3_op_delete_object(struct s3_request *r) {
-    struct lb_engine_op *op = s3_engine_op(r, on_removed);
-    int err = s3_precond_parse(r, &op->precond);
+    struct lb_engine_op *op = s3_engine_write(r, on_removed);
+    int err = s3_access_remove(r, r->version);
+    if (err == 0)
+        err = s3_precond_parse(r, &op->precond);
     if (err == 0)
         err = parse_state(r, &op->precond);
     if (err < 0) {
         s3_fail(r, err);
         return;
     }
-    op->relaxed = r->s3->conf->relaxed;
     r->s3->port->ops->remove(r->s3->port, op);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "http/date.h"
+#include "s3/access_priv.h"
 #include "s3/conditional_priv.h"
 #include "s3/ops_priv.h"
 #include "s3/xml_priv.h"
@@ -17,6 +18,8 @@ struct target {
     struct lb_slice version;
     struct lb_precond precond;
     int err;
+    bool marker; /* one was made, or removed */
+    struct lb_version_id made;
 };
 
 struct slot {
@@ -49,7 +52,7 @@ static int parse_target(const struct s3_xml *node, struct target *t) {
         return LB_ERR_MALFORMED_XML;
     t->precond.has_mtime = time.ptr != NULL;
     t->precond.has_size = size.ptr != NULL;
-    if (t->version.len && !lb_slice_eq(t->version, LB_S("null")))
+    if (t->version.len && !s3_version_valid(t->version))
         t->err = LB_ERR_NO_SUCH_VERSION;
     else if (t->key.len > LB_KEY_MAX)
         t->err = LB_ERR_KEY_TOO_LONG;
@@ -91,6 +94,11 @@ static void write_target(struct deleting *d, const struct target *t) {
     s3_xml_text(b, "Key", t->key);
     if (t->version.len)
         s3_xml_text(b, "VersionId", t->version);
+    if (t->marker) {
+        s3_xml_bool(b, "DeleteMarker", true);
+        s3_xml_text(b, "DeleteMarkerVersionId",
+                    t->version.len ? t->version : lb_version_slice(&t->made));
+    }
     if (t->err) {
         const struct lb_err_info *info = lb_err_info(t->err);
         s3_xml_text(b, "Code", lb_slice_cstr(info->s3_code));
@@ -117,7 +125,10 @@ static void on_removed(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct deleting *d = r->state;
     struct slot *s = LB_CONTAINER_OF(op, struct slot, op);
-    d->targets[s->target].err = err;
+    struct target *t = &d->targets[s->target];
+    t->err = err;
+    t->marker = err == 0 && op->info.marker;
+    t->made = op->info.version;
     d->running--;
     start(r, s);
     if (d->running == 0)
@@ -138,8 +149,10 @@ static void start(struct s3_request *r, struct slot *s) {
         .user = r,
         .bucket = r->bucket,
         .key = d->targets[s->target].key,
+        .version = d->targets[s->target].version,
         .precond = d->targets[s->target].precond,
-        .relaxed = r->s3->conf->relaxed,
+        .versioning = r->settings->versioning,
+        .relaxed = s3_relaxed(r),
     };
     d->running++;
     r->s3->port->ops->remove(r->s3->port, &s->op);
@@ -151,6 +164,10 @@ static void on_bucket(struct lb_engine_op *op, int err) {
     if (err < 0) {
         s3_fail(r, err);
         return;
+    }
+    for (size_t i = 0; i < d->n; i++) {
+        struct target *t = &d->targets[i];
+        t->err = t->err ? t->err : s3_access_remove(r, t->version);
     }
     for (size_t i = 0; i < IN_FLIGHT; i++)
         start(r, &d->slots[i]);

@@ -165,6 +165,7 @@ static void headers(struct s3_request *r) {
     s3_header(r, LB_S("Last-Modified"), lb_slice(date, sizeof(date)));
     s3_header_etag(r, &g->info->etag);
     s3_header(r, LB_S("Accept-Ranges"), LB_S("bytes"));
+    s3_header_version(r, &g->info->version);
     s3_object_headers_reply(r, &g->meta, s3_object_foreign(g->info));
 }
 
@@ -242,7 +243,7 @@ static void on_found(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
     struct get *g = r->state;
     if (err < 0) {
-        s3_fail(r, s3_access_missing(&r->access, err));
+        s3_fail_missing(r, op, s3_access_missing(&r->access, err));
         return;
     }
     g->reader = op->reader;

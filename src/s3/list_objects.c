@@ -15,6 +15,7 @@ enum form { FORM_V1, FORM_V2, FORM_VERSIONS };
 struct listing {
     enum form form;
     struct lb_slice prefix, delimiter, after;
+    struct lb_slice after_id;           /* versions */
     struct lb_slice token, start_after; /* V2: as sent; ptr NULL when absent */
     size_t max;
     bool url;   /* encoding-type=url */
@@ -33,11 +34,20 @@ static int parse_token(struct s3_request *r, struct lb_slice token, struct lb_sl
     return 0;
 }
 
+/* Without an id: behind all versions of the key. */
+static int parse_version_marker(struct s3_request *r, struct listing *l) {
+    l->after = s3_query(r, LB_S("key-marker"));
+    l->after_id = s3_query(r, LB_S("version-id-marker"));
+    if (!l->after_id.len)
+        return 0;
+    return l->after.len && s3_version_valid(l->after_id) ? 0 : LB_ERR_INVALID_ARGUMENT;
+}
+
 static int parse_after(struct s3_request *r, struct listing *l) {
     if (l->form == FORM_V1)
         l->after = s3_query(r, LB_S("marker"));
     else if (l->form == FORM_VERSIONS)
-        l->after = s3_query(r, LB_S("key-marker"));
+        return parse_version_marker(r, l);
     if (l->form != FORM_V2)
         return 0;
     l->start_after = s3_query(r, LB_S("start-after"));
@@ -67,13 +77,11 @@ static void write_entry(struct s3_request *r, struct listing *l, const struct lb
     struct lb_buf *b = &l->xml;
     bool version = l->form == FORM_VERSIONS;
     struct s3_meta meta;
-    if (e->is_prefix)
-        return;
     s3_xml_open(b, version ? "Version" : "Contents");
     s3_xml_name(b, "Key", e->key, l->url);
     if (version) {
-        s3_xml_text(b, "VersionId", LB_S("null"));
-        s3_xml_bool(b, "IsLatest", true);
+        s3_xml_text(b, "VersionId", lb_version_slice(&e->info.version));
+        s3_xml_bool(b, "IsLatest", e->info.latest);
     }
     s3_xml_time(b, "LastModified", e->info.mtime_ns);
     s3_xml_etag(b, lb_etag_slice(&e->info.etag));
@@ -93,6 +101,30 @@ static void write_entry(struct s3_request *r, struct listing *l, const struct lb
     s3_xml_close(b, version ? "Version" : "Contents");
 }
 
+static void write_marker(struct s3_request *r, struct listing *l, const struct lb_list_entry *e) {
+    struct lb_buf *b = &l->xml;
+    s3_xml_open(b, "DeleteMarker");
+    s3_xml_name(b, "Key", e->key, l->url);
+    s3_xml_text(b, "VersionId", lb_version_slice(&e->info.version));
+    s3_xml_bool(b, "IsLatest", e->info.latest);
+    s3_xml_time(b, "LastModified", e->info.mtime_ns);
+    s3_xml_owner(b, "Owner", s3_owner_id(r), s3_owner_name(r));
+    s3_xml_close(b, "DeleteMarker");
+}
+
+static void write_entries(struct s3_request *r, struct listing *l,
+                          const struct lb_list_result *page) {
+    for (size_t i = 0; i < page->n; i++) {
+        const struct lb_list_entry *e = &page->entries[i];
+        if (e->is_prefix)
+            continue;
+        if (e->info.marker)
+            write_marker(r, l, e);
+        else
+            write_entry(r, l, e);
+    }
+}
+
 static void write_prefixes(struct listing *l, const struct lb_list_result *page) {
     for (size_t i = 0; i < page->n; i++) {
         if (!page->entries[i].is_prefix)
@@ -104,7 +136,8 @@ static void write_prefixes(struct listing *l, const struct lb_list_result *page)
 }
 
 /* Where the next page begins, in the words of each form. */
-static void write_next(struct listing *l, struct lb_slice last) {
+static void write_next(struct listing *l, const struct lb_list_entry *entry) {
+    struct lb_slice last = entry->key;
     char token[2 * LB_KEY_MAX + 1];
     switch (l->form) {
     case FORM_V1:
@@ -117,7 +150,8 @@ static void write_next(struct listing *l, struct lb_slice last) {
         return;
     case FORM_VERSIONS:
         s3_xml_name(&l->xml, "NextKeyMarker", last, l->url);
-        s3_xml_text(&l->xml, "NextVersionIdMarker", LB_S("null"));
+        if (!entry->is_prefix)
+            s3_xml_text(&l->xml, "NextVersionIdMarker", lb_version_slice(&entry->info.version));
         return;
     }
 }
@@ -131,7 +165,7 @@ static void write_parameters(struct s3_request *r, struct listing *l, size_t n) 
         s3_xml_name(b, "Marker", l->after, l->url);
     if (l->form == FORM_VERSIONS) {
         s3_xml_name(b, "KeyMarker", l->after, l->url);
-        s3_xml_text(b, "VersionIdMarker", s3_query(r, LB_S("version-id-marker")));
+        s3_xml_text(b, "VersionIdMarker", l->after_id);
     }
     if (l->form == FORM_V2) {
         if (l->token.ptr)
@@ -163,9 +197,8 @@ static void on_page(struct lb_engine_op *op, int err) {
     write_parameters(r, l, page.n);
     s3_xml_bool(&l->xml, "IsTruncated", page.truncated);
     if (page.truncated)
-        write_next(l, page.entries[page.n - 1].key);
-    for (size_t i = 0; i < page.n; i++)
-        write_entry(r, l, &page.entries[i]);
+        write_next(l, &page.entries[page.n - 1]);
+    write_entries(r, l, &page);
     write_prefixes(l, &page);
     s3_xml_close(&l->xml, root);
     s3_reply_xml(r, 200, &l->xml);
@@ -177,6 +210,8 @@ static void ask(struct s3_request *r) {
     op->prefix = l->prefix;
     op->delimiter = l->delimiter;
     op->after = l->after;
+    op->after_id = l->after_id;
+    op->versions = l->form == FORM_VERSIONS;
     op->max = l->max ? l->max : 1;
     op->want_meta = true;
     r->s3->port->ops->list(r->s3->port, op);

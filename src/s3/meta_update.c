@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define TRIES_MAX 4
+#define TRIES_MAX 8
 
 static void read_meta(struct s3_meta_update *u);
 
@@ -13,9 +13,15 @@ static struct lb_engine_op *begin(struct s3_meta_update *u, lb_engine_done done)
         .arena = u->r->x->arena,
         .bucket = u->r->bucket,
         .key = u->r->key,
+        .version = u->r->version,
         .user = u,
     };
     return &u->op;
+}
+
+static void reply(struct s3_meta_update *u, const struct lb_engine_op *op) {
+    s3_header_version(u->r, &op->info.version);
+    s3_reply(u->r, u->status);
 }
 
 static void on_set(struct lb_engine_op *op, int err) {
@@ -24,9 +30,9 @@ static void on_set(struct lb_engine_op *op, int err) {
     if (err == LB_ERR_PRECONDITION_FAILED && ++u->tries < TRIES_MAX)
         read_meta(u);
     else if (err < 0)
-        s3_fail(u->r, err == LB_ERR_PRECONDITION_FAILED ? LB_ERR_CONDITIONAL_CONFLICT : err);
+        s3_fail(u->r, err == LB_ERR_PRECONDITION_FAILED ? LB_ERR_OPERATION_ABORTED : err);
     else
-        s3_reply(u->r, u->status);
+        reply(u, op);
 }
 
 static void on_head(struct lb_engine_op *op, int err) {
@@ -36,10 +42,11 @@ static void on_head(struct lb_engine_op *op, int err) {
     if (err == 0)
         err = s3_meta_decode(r->x->arena, op->info.meta, &meta);
     if (err < 0) {
-        s3_fail(r, err);
+        s3_fail_missing(r, op, err);
         return;
     }
     u->change(r, &meta);
+    u->was = op->info.meta;
     u->etag = op->info.etag;
     lb_buf_init(&u->blob, LB_META_MAX);
     s3_meta_encode(&meta, &u->blob);
@@ -51,7 +58,9 @@ static void on_head(struct lb_engine_op *op, int err) {
     op = begin(u, on_set);
     op->meta = lb_buf_slice(&u->blob);
     op->precond.if_match = lb_etag_slice(&u->etag);
-    op->relaxed = r->s3->conf->relaxed;
+    op->if_same = true;
+    op->was = u->was;
+    op->relaxed = s3_relaxed(r);
     r->s3->port->ops->set_meta(r->s3->port, op);
 }
 

@@ -22,6 +22,8 @@ const struct s3_op s3_ops[] = {
      s3_op_get_location},
     {"GetBucketVersioning", LB_HTTP_GET, S3_BUCKET, "versioning", false, NULL, S3_RIGHT_OWNER,
      s3_op_get_versioning},
+    {"PutBucketVersioning", LB_HTTP_PUT, S3_BUCKET, "versioning", false, NULL, S3_RIGHT_OWNER,
+     s3_op_put_versioning},
     {"GetBucketAcl", LB_HTTP_GET, S3_BUCKET, "acl", false, NULL, S3_RIGHT_OWNER, s3_op_get_acl},
     {"PutBucketAcl", LB_HTTP_PUT, S3_BUCKET, "acl", false, NULL, S3_RIGHT_OWNER, s3_op_put_acl},
     {"GetBucketTagging", LB_HTTP_GET, S3_BUCKET, "tagging", false, NULL, S3_RIGHT_OWNER,

@@ -29,6 +29,7 @@ void s3_op_head_bucket(struct s3_request *r);
 void s3_op_delete_bucket(struct s3_request *r);
 void s3_op_get_location(struct s3_request *r);
 void s3_op_get_versioning(struct s3_request *r);
+void s3_op_put_versioning(struct s3_request *r);
 void s3_op_get_acl(struct s3_request *r); /* of a bucket or an object */
 void s3_op_put_acl(struct s3_request *r);
 void s3_op_get_bucket_tagging(struct s3_request *r);

@@ -1,6 +1,7 @@
 /* PutObject and UploadPart: headers to meta, body to a writer, commit. */
 #include <errno.h>
 
+#include "s3/access_priv.h"
 #include "s3/body_priv.h"
 #include "s3/conditional_priv.h"
 #include "s3/object_headers_priv.h"
@@ -24,8 +25,28 @@ static void on_committed(struct lb_engine_op *op, int err) {
         return;
     }
     s3_header_etag(r, &op->info.etag);
+    if (!p->part)
+        s3_header_version(r, &op->info.version);
     s3_checksum_reply(r, p->meta.checksum_kind, &p->meta.checksum, S3_CHECKSUM_FULL_OBJECT, 0);
     s3_reply(r, 200);
+}
+
+/* The body is there (err: not), and the settings are those of now: others than at the start, it may
+ * be, when the upload took long. */
+static void commit(struct s3_request *r, int err) {
+    struct put *p = r->state;
+    if (err < 0) {
+        lb_buf_fini(&p->blob);
+        r->s3->port->ops->abort(p->writer);
+        s3_fail(r, err);
+        return;
+    }
+    struct lb_engine_op *op = s3_engine_write(r, on_committed);
+    s3_etag_of_md5(&s3_body_result(r)->md5, &op->etag);
+    op->part = (uint32_t)p->part;
+    op->meta = lb_buf_slice(&p->blob);
+    op->precond = p->precond;
+    r->s3->port->ops->commit(p->writer, op);
 }
 
 static void on_body(struct s3_request *r, int err) {
@@ -38,19 +59,10 @@ static void on_body(struct s3_request *r, int err) {
         s3_meta_encode(&p->meta, &p->blob);
         err = p->blob.err;
     }
-    if (err < 0) {
-        lb_buf_fini(&p->blob);
-        r->s3->port->ops->abort(p->writer);
-        s3_fail(r, err);
-        return;
-    }
-    struct lb_engine_op *op = s3_engine_op(r, on_committed);
-    s3_etag_of_md5(&body->md5, &op->etag);
-    op->part = (uint32_t)p->part;
-    op->meta = lb_buf_slice(&p->blob);
-    op->precond = p->precond;
-    op->relaxed = r->s3->conf->relaxed;
-    r->s3->port->ops->commit(p->writer, op);
+    if (err < 0)
+        commit(r, err);
+    else
+        s3_bucket_reload(r, commit);
 }
 
 static void on_created(struct lb_engine_op *op, int err) {
@@ -78,7 +90,7 @@ static void begin(struct s3_request *r, unsigned checksum_kind) {
         op->part = (uint32_t)p->part;
     }
     op->size_hint = s3_body_size(r);
-    op->relaxed = r->s3->conf->relaxed;
+    op->relaxed = s3_relaxed(r);
     r->s3->port->ops->create(r->s3->port, op);
 }
 

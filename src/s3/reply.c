@@ -128,8 +128,14 @@ static struct lb_slice error_document(struct s3_request *r, const struct lb_err_
     return lb_buf_slice(&b);
 }
 
-static void fail(struct s3_request *r, int err, const char *message, const char *element,
-                 struct lb_slice value) {
+void s3_header_version(struct s3_request *r, const struct lb_version_id *version) {
+    struct lb_slice id = lb_version_slice(version);
+    if (id.len && (r->settings->versioning != LB_VERSIONING_OFF || !lb_slice_eq(id, LB_S("null"))))
+        s3_header(r, LB_S("x-amz-version-id"), id);
+}
+
+/* Marks the request as failed, and drops what was to be the head of its success. */
+static const struct lb_err_info *begin_failure(struct s3_request *r, int err) {
     const struct lb_err_info *info = lb_err_info(err);
     r->x->err = err;
     if (info->status == 500)
@@ -138,6 +144,11 @@ static void fail(struct s3_request *r, int err, const char *message, const char 
                  LB_LOG_S("key", r->key), LB_LOG_C("request_id", r->id));
     if (info->status != 304 && info->status != 416)
         lb_buf_clear(&r->x->headers);
+    return info;
+}
+
+static void fail(struct s3_request *r, const struct lb_err_info *info, const char *message,
+                 const char *element, struct lb_slice value) {
     if (info->status == 304 || r->x->request->method == LB_HTTP_HEAD)
         s3_reply(r, info->status);
     else
@@ -145,13 +156,24 @@ static void fail(struct s3_request *r, int err, const char *message, const char 
 }
 
 void s3_fail(struct s3_request *r, int err) {
-    fail(r, err, NULL, NULL, LB_S(""));
+    fail(r, begin_failure(r, err), NULL, NULL, LB_S(""));
+}
+
+void s3_fail_missing(struct s3_request *r, const struct lb_engine_op *op, int err) {
+    const struct lb_err_info *info = begin_failure(r, err);
+    if ((err == LB_ERR_NO_SUCH_KEY || err == LB_ERR_METHOD_NOT_ALLOWED) && op->info.marker) {
+        s3_header_version(r, &op->info.version);
+        s3_header(r, LB_S("x-amz-delete-marker"), LB_S("true"));
+        if (err == LB_ERR_METHOD_NOT_ALLOWED)
+            s3_header(r, LB_S("Allow"), LB_S("DELETE"));
+    }
+    fail(r, info, NULL, NULL, LB_S(""));
 }
 
 void s3_fail_message(struct s3_request *r, int err, const char *message) {
-    fail(r, err, message, NULL, LB_S(""));
+    fail(r, begin_failure(r, err), message, NULL, LB_S(""));
 }
 
 void s3_fail_detail(struct s3_request *r, int err, const char *element, struct lb_slice value) {
-    fail(r, err, NULL, element, value);
+    fail(r, begin_failure(r, err), NULL, element, value);
 }

@@ -9,15 +9,19 @@
 #include "hash/hash.h"
 #include "http/exchange.h"
 #include "http/uri.h"
+#include "s3/bucket_settings.h"
 #include "s3/s3.h"
 
 struct s3_request;
 struct s3_body;
-struct lb_s3_bucket_settings;
 
 /* An operation: begins here once the request is addressed, authenticated and authorised. It ends in
  * exactly one of the s3_fail and s3_reply calls (or, streaming, in s3_finish). */
 typedef void (*s3_op_fn)(struct s3_request *r);
+/* A bucket's settings are known (err 0) or not. */
+typedef void (*s3_loaded_fn)(struct s3_request *r, int err);
+/* Changes settings; called again when another was faster. */
+typedef void (*s3_settings_fn)(struct s3_request *r, struct lb_s3_bucket_settings *s);
 
 enum s3_level { S3_SERVICE, S3_BUCKET, S3_OBJECT };
 
@@ -54,17 +58,24 @@ struct s3_request {
     struct lb_s3 *s3;
     struct lb_exchange *x;
     const struct s3_op *op;
-    struct lb_slice bucket; /* empty on the service */
-    struct lb_slice key;    /* decoded; empty on service and bucket */
+    struct lb_slice bucket;  /* empty on the service */
+    struct lb_slice key;     /* decoded; empty on service and bucket */
+    struct lb_slice version; /* asked for by versionId; empty: none */
     struct lb_query query;
     struct lb_auth_result auth;
     struct s3_access access;                /* in bucket */
     struct s3_access source;                /* in the bucket that is copied from */
     struct lb_s3_bucket_settings *settings; /* of bucket; NULL: not known, see s3_bucket_load */
-    s3_op_fn then;                          /* what follows while settings are looked up */
-    s3_op_fn allowed;                       /* what follows once access is decided */
-    char id[17];                            /* x-amz-request-id */
-    lb_engine_done eng_done;                /* what follows the call in flight */
+    uint64_t settings_at;                   /* s3_settings_cache_at when they were read */
+    struct lb_slice settings_blob;          /* as they were read from the engine */
+    bool settings_damaged;
+    unsigned settings_tries; /* to change them */
+    s3_op_fn then;           /* what follows while settings are looked up */
+    s3_loaded_fn loaded;     /* likewise, within the look-up */
+    s3_settings_fn change;
+    s3_op_fn allowed;        /* what follows once access is decided */
+    char id[17];             /* x-amz-request-id */
+    lb_engine_done eng_done; /* what follows the call in flight */
     struct lb_engine_op eng; /* the operation's engine call in flight; eng.user is this request */
     bool object_checksum;    /* checksum headers are of the object that is made, not of the body */
     struct s3_body *body;    /* while a body is read */
@@ -87,6 +98,13 @@ static inline void s3_phase(struct s3_request *r, enum lb_phase phase) {
     lb_exchange_phase(r->x, phase, lb_io_clock_ns(r->s3->io));
 }
 
+/* The same for a method that makes, replaces or removes an object: says what becomes of versions,
+ * and what the bucket promises. Only with r->settings, which all operations on objects have. */
+struct lb_engine_op *s3_engine_write(struct s3_request *r, lb_engine_done done);
+
+/* Are writes to the bucket relaxed? Only with r->settings. */
+bool s3_relaxed(const struct s3_request *r);
+
 /* A header of the request, by name without case; ptr NULL when absent. A query parameter's value;
  * ptr NULL when absent ("" when empty). */
 struct lb_slice s3_request_header(const struct s3_request *r, struct lb_slice name);
@@ -100,6 +118,12 @@ struct lb_slice s3_request_field(const struct s3_request *r, struct lb_slice nam
 void s3_header(struct s3_request *r, struct lb_slice name, struct lb_slice value);
 void s3_header_u64(struct s3_request *r, struct lb_slice name, uint64_t value);
 void s3_header_etag(struct s3_request *r, const struct lb_etag *etag); /* quoted */
+
+/* Adds x-amz-version-id, in a bucket that is or was versioned. Only with r->settings. */
+void s3_header_version(struct s3_request *r, const struct lb_version_id *version);
+
+/* Is it the id of a version, as an engine makes them? */
+bool s3_version_valid(struct lb_slice id);
 
 /* Who sent the request: its credential's, "anonymous", or the administrator without authentication.
  */
@@ -129,6 +153,10 @@ void s3_fail(struct s3_request *r, int err);
 void s3_fail_message(struct s3_request *r, int err, const char *message);
 /* element: its name, static. */
 void s3_fail_detail(struct s3_request *r, int err, const char *element, struct lb_slice value);
+
+/* The answer to what an engine said when an object was asked for: tells of a delete marker that is
+ * in its place. */
+void s3_fail_missing(struct s3_request *r, const struct lb_engine_op *op, int err);
 
 /* An empty document of at most size_max bytes, charged to the exchange's budget of memory: for what
  * may become large. */

@@ -7,17 +7,25 @@
 #include "s3/access_priv.h"
 #include "s3/address_priv.h"
 #include "s3/ops_priv.h"
+#include "s3/settings_cache_priv.h"
 
 struct lb_s3 *lb_s3_new(const struct lb_s3_conf *conf, struct lb_engine_port *port,
                         struct lb_hash_service *hash) {
     struct lb_s3 *s = calloc(1, sizeof(*s));
     struct lb_auth_key_cache *keys = calloc(1, sizeof(*keys));
-    if (!s || !keys) {
+    struct s3_settings_cache *settings = s3_settings_cache_new(conf->buckets);
+    if (!s || !keys || !settings) {
         free(s);
         free(keys);
+        s3_settings_cache_free(settings);
         return NULL;
     }
-    *s = (struct lb_s3){.conf = conf, .port = port, .io = port->io, .hash = hash, .keys = keys};
+    *s = (struct lb_s3){.conf = conf,
+                        .port = port,
+                        .io = port->io,
+                        .hash = hash,
+                        .keys = keys,
+                        .settings = settings};
     lb_io_random(s->io, &s->next_id, sizeof(s->next_id));
     if (conf->creds)
         lb_creds_reader_init(&s->creds, conf->creds);
@@ -30,6 +38,7 @@ void lb_s3_free(struct lb_s3 *s) {
     lb_creds_reader_fini(&s->creds);
     explicit_bzero(s->keys, sizeof(*s->keys));
     free(s->keys);
+    s3_settings_cache_free(s->settings);
     free(s);
 }
 
@@ -55,9 +64,23 @@ struct lb_engine_op *s3_engine_op(struct s3_request *r, lb_engine_done done) {
         .arena = r->x->arena,
         .bucket = r->bucket,
         .key = r->key,
+        .version = r->version,
         .user = r,
     };
     return &r->eng;
+}
+
+bool s3_relaxed(const struct s3_request *r) {
+    if (r->settings->durability == LB_S3_DURABILITY_SERVER)
+        return r->s3->conf->relaxed;
+    return r->settings->durability == LB_S3_DURABILITY_RELAXED;
+}
+
+struct lb_engine_op *s3_engine_write(struct s3_request *r, lb_engine_done done) {
+    struct lb_engine_op *op = s3_engine_op(r, done);
+    op->versioning = r->settings->versioning;
+    op->relaxed = s3_relaxed(r);
+    return op;
 }
 
 struct lb_slice s3_request_header(const struct s3_request *r, struct lb_slice name) {
@@ -170,12 +193,20 @@ static int authenticate(struct s3_request *r) {
     return 0;
 }
 
-/* Objects have one version, whose id is "null". */
-static int check_version(const struct s3_request *r) {
-    struct lb_slice id = s3_query(r, LB_S("versionId"));
-    if (id.ptr && id.len == 0)
-        return LB_ERR_INVALID_ARGUMENT;
-    return !id.ptr || lb_slice_eq(id, LB_S("null")) ? 0 : LB_ERR_NO_SUCH_VERSION;
+bool s3_version_valid(struct lb_slice id) {
+    if (lb_slice_eq(id, LB_S("null")))
+        return true;
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z'))
+            return false;
+    }
+    return id.len >= 16 && id.len <= LB_VERSION_ID_MAX;
+}
+
+static int parse_version(struct s3_request *r) {
+    r->version = s3_query(r, LB_S("versionId"));
+    return !r->version.ptr || s3_version_valid(r->version) ? 0 : LB_ERR_INVALID_ARGUMENT;
 }
 
 static int choose_op(struct s3_request *r, enum s3_level level) {
@@ -186,7 +217,7 @@ static int choose_op(struct s3_request *r, enum s3_level level) {
     r->x->op_name = lb_slice_cstr(r->op->name);
     r->x->op = (unsigned)(r->op - s3_ops) + 1;
     err = s3_headers_supported(r);
-    return err < 0 ? err : check_version(r);
+    return err < 0 ? err : parse_version(r);
 }
 
 /* A CORS preflight is never signed. "OPTIONS *" is none. */

@@ -6,6 +6,7 @@
 #include "engine/engine.h"
 #include "hash/hash.h"
 #include "http/exchange.h"
+#include "s3/bucket_settings.h"
 
 /* Shared by the services of all loops; read-only while they run. All borrowed. */
 struct lb_s3_conf {
@@ -17,8 +18,9 @@ struct lb_s3_conf {
     struct lb_creds_box *creds;     /* NULL: authentication off */
     struct lb_slice owner_id;       /* shown when authentication is off */
     struct lb_slice owner_name;
-    uint64_t part_size_min; /* 5 MiB */
-    unsigned body_window;   /* pool buffers of 256 KiB one upload may hold; 0 = 2 */
+    struct lb_s3_buckets *buckets; /* one for all loops and the control plane */
+    uint64_t part_size_min;        /* 5 MiB */
+    unsigned body_window;          /* pool buffers of 256 KiB one upload may hold; 0 = 2 */
 };
 
 struct lb_s3 {
@@ -26,8 +28,9 @@ struct lb_s3 {
     struct lb_engine_port *port;
     struct lb_io *io;
     struct lb_hash_service *hash;
-    struct lb_auth_key_cache *keys; /* owned */
-    struct lb_creds_reader creds;   /* of conf->creds, when there are any */
+    struct lb_auth_key_cache *keys;     /* owned */
+    struct s3_settings_cache *settings; /* owned */
+    struct lb_creds_reader creds;       /* of conf->creds, when there are any */
     uint64_t next_id;
 };
 

@@ -55,17 +55,7 @@ int s3_tagging_parse(struct lb_arena *a, struct lb_slice document, size_t max,
     return s3_tags_check(tags, n, max);
 }
 
-static bool wrong_version(struct s3_request *r) {
-    struct lb_slice version = s3_query(r, LB_S("versionId"));
-    if (!version.len || lb_slice_eq(version, LB_S("null")))
-        return false;
-    s3_fail(r, LB_ERR_NO_SUCH_VERSION);
-    return true;
-}
-
 static struct tagging *begin(struct s3_request *r) {
-    if (wrong_version(r))
-        return NULL;
     r->state = lb_arena_zalloc(r->x->arena, sizeof(struct tagging));
     if (!r->state)
         s3_fail(r, -ENOMEM);
@@ -79,9 +69,10 @@ static void on_head_to_get(struct lb_engine_op *op, int err) {
     if (err == 0)
         err = s3_meta_decode(r->x->arena, op->info.meta, &meta);
     if (err < 0) {
-        s3_fail(r, err);
+        s3_fail_missing(r, op, err);
         return;
     }
+    s3_header_version(r, &op->info.version);
     lb_buf_init(&t->xml, S3_TAGGING_SIZE_MAX);
     s3_tagging_write(&t->xml, meta.tags, meta.tags_n);
     s3_reply_xml(r, 200, &t->xml);

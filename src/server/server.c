@@ -26,6 +26,7 @@ struct lb_server {
     struct lb_creds_box creds; /* with authentication */
     struct lb_tls *tls;
     struct lb_s3_conf s3;
+    struct lb_s3_buckets buckets;
     struct lb_loop_conf loop;
     struct lb_budget budget; /* of memory for the requests of all loops */
     struct lb_loop *loops;
@@ -80,6 +81,7 @@ static void set_s3_conf(struct lb_server *s) {
         .default_bucket = lb_slice_cstr(c->default_bucket),
         .relaxed = strcmp(c->durability, "relaxed") == 0,
         .creds = c->auth ? &s->creds : NULL,
+        .buckets = &s->buckets,
         .owner_id = LB_S(LB_CONFIG_ADMIN),
         .owner_name = LB_S(LB_CONFIG_ADMIN),
         .part_size_min = PART_SIZE_MIN,

@@ -42,6 +42,7 @@ void s3_harness_init(struct s3_harness *h, size_t pool_max) {
         .region = LB_S("us-east-1"),
         .owner_id = LB_S("owner"),
         .owner_name = LB_S("Owner"),
+        .buckets = &h->buckets,
         .part_size_min = 5u << 20,
     };
     h->s3 = lb_s3_new(&h->conf, h->port, h->hash);

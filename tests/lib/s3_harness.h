@@ -18,6 +18,7 @@ struct s3_harness {
     struct lb_creds *creds;  /* the set; to be filled before authentication is turned on */
     struct lb_creds_box box; /* conf.creds points here when it is */
     struct lb_s3_conf conf;
+    struct lb_s3_buckets buckets;
     struct lb_s3 *s3;
     struct lb_budget *budget; /* of the requests; NULL: no bound */
     const char *signer;       /* access key that signs; NULL: the administrator's */

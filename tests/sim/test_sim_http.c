@@ -68,6 +68,7 @@ struct world {
     struct lb_engine *engine;
     struct lb_loop loop;
     struct lb_s3_conf s3;
+    struct lb_s3_buckets buckets;
     struct lb_loop_conf conf;
     struct client clients[CLIENTS];
     struct key keys[KEYS];
@@ -114,6 +115,7 @@ static void server_open(struct world *w, uint64_t seed) {
     w->s3 = (struct lb_s3_conf){.region = LB_S("us-east-1"),
                                 .owner_id = LB_S("owner"),
                                 .owner_name = LB_S("owner"),
+                                .buckets = &w->buckets,
                                 .part_size_min = 1};
     w->conf = (struct lb_loop_conf){.engine = w->engine,
                                     .vfs = sim_fs_vfs(w->fs),

@@ -90,8 +90,10 @@ static void test_errors(void **state) {
     assert_true(s3_call_has(&c, "&lt;&amp;&gt;"));
     assert_int_equal(get("POST /bucket/k" HOST), 405);
     assert_int_equal(get("BREW /bucket/k" HOST), 501);
-    assert_int_equal(get("GET /bucket/k?versionId=abc" HOST), 404);
+    assert_int_equal(get("GET /bucket/k?versionId=0123456789abcdef" HOST), 404);
     assert_true(s3_call_has(&c, "<Code>NoSuchVersion</Code>"));
+    assert_int_equal(get("GET /bucket/k?versionId=abc" HOST), 400);
+    assert_true(s3_call_has(&c, "<Code>InvalidArgument</Code>"));
     assert_int_equal(get("GET /bucket/k?versionId=" HOST), 400);
 }
 

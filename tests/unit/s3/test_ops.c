@@ -42,6 +42,7 @@ static void test_operations(void **state) {
     OK(GET, BUCKET, "location", false, "GetBucketLocation");
     OK(GET, BUCKET, "location=", false, "GetBucketLocation");
     OK(GET, BUCKET, "versioning", false, "GetBucketVersioning");
+    OK(PUT, BUCKET, "versioning", false, "PutBucketVersioning");
     OK(GET, BUCKET, "versions&prefix=", false, "ListObjectVersions");
     OK(GET, BUCKET, "uploads&max-uploads=1", false, "ListMultipartUploads");
     OK(GET, BUCKET, "list-type=2&prefix=a&start-after=b", false, "ListObjectsV2");
@@ -134,7 +135,7 @@ static void test_unknown(void **state) {
 static void test_mixed(void **state) {
     REFUSED(GET, OBJECT, "tagging&acl", NOT_IMPLEMENTED);
     REFUSED(PUT, OBJECT, "tagging&uploadId=u", NOT_IMPLEMENTED);
-    REFUSED(PUT, BUCKET, "versioning", NOT_IMPLEMENTED);
+    REFUSED(PUT, BUCKET, "lifecycle", NOT_IMPLEMENTED);
     REFUSED(PUT, BUCKET, "location", NOT_IMPLEMENTED);
     REFUSED(PUT, BUCKET, "tagging&acl", NOT_IMPLEMENTED);
     REFUSED(DELETE, BUCKET, "acl", NOT_IMPLEMENTED);
