@@ -23,8 +23,9 @@ typedef void (*lb_exchange_sent_fn)(struct lb_exchange *x, int err);
 struct lb_exchange_ops {
     /* Asks for the next piece of the body: the buffer is full, or it is the last one before the
      * end. The first call sends "100 Continue" when the client waits for it. One call at a time.
-     * size: the size of buffer wanted (the connection asks for less when less is left). */
-    void (*read)(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn);
+     * size: the size of buffer wanted (the connection asks for less when less is left). keep: bytes
+     * at its start that are left free for the handler, less than size; buf->len counts them. */
+    void (*read)(struct lb_exchange *x, size_t keep, size_t size, lb_exchange_body_fn fn);
 
     /* Sets the response's head aside: it goes out with the first bytes of the body, or with finish.
      * length: bytes of body that will be sent (Content-Length; for a HEAD, what a GET would have

@@ -6,12 +6,12 @@
 
 static void pump(struct s3_body *b);
 
-void s3_body_break(struct s3_body *b, int err) {
+static void set_err(struct s3_body *b, int err) {
     if (b->err == 0)
         b->err = err;
 }
 
-struct s3_slot *s3_body_slot(struct s3_body *b) {
+static struct s3_slot *free_slot(struct s3_body *b) {
     for (unsigned i = 0; i < b->slots_n; i++) {
         if (!b->slots[i].buf)
             return &b->slots[i];
@@ -39,16 +39,17 @@ static void on_written(struct lb_engine_op *op, int err) {
     struct s3_slot *slot = op->user;
     s3_phase(slot->body->r, LB_PHASE_IO);
     if (err < 0)
-        s3_body_break(slot->body, err);
+        set_err(slot->body, err);
     slot_done(slot);
 }
 
-void s3_body_submit(struct s3_body *b, struct s3_slot *slot) {
+/* Takes up a piece of payload whose buffer the slot holds. */
+static void submit(struct s3_body *b, struct s3_slot *slot) {
     struct lb_slice data = lb_slice(slot->buf->ptr, slot->buf->len);
     if (!b->writer)
         lb_buf_append(&b->document, data);
     if (b->document.err)
-        s3_body_break(b, b->document.err == -EMSGSIZE ? LB_ERR_MALFORMED_XML : b->document.err);
+        set_err(b, b->document.err == -EMSGSIZE ? LB_ERR_MALFORMED_XML : b->document.err);
     b->busy++;
     slot->pending = 1 + (b->writer != NULL);
     slot->job.done = on_hashed;
@@ -59,44 +60,22 @@ void s3_body_submit(struct s3_body *b, struct s3_slot *slot) {
     }
 }
 
-static void on_wake(struct lb_io_op *op, int64_t res) {
-    struct s3_body *b = LB_CONTAINER_OF(op, struct s3_body, wake);
-    b->waking = false;
-    pump(b);
-}
-
-/* From inside whatever put a buffer back: not the place to go on. */
-static void on_memory(struct lb_pool_waiter *w) {
-    struct s3_body *b = LB_CONTAINER_OF(w, struct s3_body, waiter);
-    b->waiting = false;
-    b->waking = true;
-    b->wake.done = on_wake;
-    lb_io_defer(b->r->s3->io, &b->wake, 0);
-}
-
-void s3_body_wait(struct s3_body *b) {
-    b->waiting = true;
-    b->waiter.fn = on_memory;
-    lb_pool_wait(b->r->x->pool, &b->waiter);
-}
-
 /* Takes what was read. Returns false when the buffer stays the caller's. */
 static bool take(struct s3_body *b, struct lb_pool_buf *buf) {
     if (b->err < 0 || !buf)
         return false;
     if (b->frame) {
-        b->frame->raw = buf;
-        b->frame->in = lb_slice(buf->ptr, buf->len);
-        return true;
+        set_err(b, s3_frame_decode(b, buf));
+    } else if (buf->len > b->size - b->result.size) {
+        set_err(b, LB_ERR_INCOMPLETE_BODY);
+    } else {
+        b->result.size += buf->len;
     }
-    if (buf->len > b->size - b->result.size) {
-        s3_body_break(b, LB_ERR_INCOMPLETE_BODY);
+    if (b->err < 0 || buf->len == 0)
         return false;
-    }
-    struct s3_slot *slot = s3_body_slot(b);
-    b->result.size += buf->len;
+    struct s3_slot *slot = free_slot(b);
     slot->buf = buf;
-    s3_body_submit(b, slot);
+    submit(b, slot);
     return true;
 }
 
@@ -106,21 +85,22 @@ static void on_read(struct lb_exchange *x, int err, struct lb_pool_buf *buf) {
     b->reading = false;
     b->eof = err == 0 && !buf;
     if (err < 0)
-        s3_body_break(b, err);
+        set_err(b, err);
     if (take(b, buf))
         buf = NULL;
     if (b->eof && b->frame && !b->frame->done)
-        s3_body_break(b, LB_ERR_INCOMPLETE_BODY);
+        set_err(b, LB_ERR_INCOMPLETE_BODY);
     pump(b);
     lb_pool_put(buf);
 }
 
 static void read_more(struct s3_body *b) {
-    bool room = b->frame ? !b->frame->raw : s3_body_slot(b) != NULL;
-    if (b->err < 0 || b->eof || b->reading || !room)
+    if (b->err < 0 || b->eof || b->reading || !free_slot(b))
         return;
     b->reading = true;
-    b->r->x->ops->read(b->r->x, b->frame ? S3_FRAME_READ : S3_BODY_BUF, on_read);
+    size_t keep = b->frame ? b->frame->carried_n : 0;
+    size_t size = b->frame ? s3_frame_read_size(b) : S3_BODY_BUF;
+    b->r->x->ops->read(b->r->x, keep, size, on_read);
 }
 
 /* Takes the checksum that was asked for, and holds it against the one that was sent. sha256: the
@@ -157,19 +137,13 @@ static int verify(struct s3_body *b) {
 }
 
 static void finish_when_idle(struct s3_body *b) {
-    if (b->err < 0 && b->waiting) {
-        lb_list_remove(&b->waiter.link);
-        b->waiting = false;
-    }
-    if (b->ended || (!b->eof && b->err == 0) || b->reading || b->waiting || b->waking || b->busy)
-        return;
-    if (b->err == 0 && b->frame && b->frame->raw)
+    if (b->ended || (!b->eof && b->err == 0) || b->reading || b->busy)
         return;
     b->ended = true;
     if (b->err == 0)
         b->err = verify(b);
     if (b->frame)
-        s3_frame_fini(b->frame);
+        lb_hasher_fini(&b->frame->hasher);
     b->done(b->r, b->err);
 }
 
@@ -177,8 +151,6 @@ static void finish_when_idle(struct s3_body *b) {
 static void pump(struct s3_body *b) {
     if (b->ended)
         return;
-    if (b->frame && !b->waiting && !b->waking)
-        s3_frame_decode(b);
     read_more(b);
     finish_when_idle(b);
 }

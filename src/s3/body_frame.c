@@ -1,47 +1,8 @@
-/* aws-chunked bodies: the framing comes off, chunks' signatures are verified, and the payload is
- * packed into full buffers. */
+/* aws-chunked bodies: the framing comes off in the buffers that were read, chunks' signatures are
+ * verified, and the payload is moved together. */
 #include "s3/body_inner_priv.h"
 
-#include <errno.h>
-
-/* A buffer for payload. Returns false when there is none yet, or ever: a body that holds nothing
- * which will be given back must not wait, since all could wait so for each other. */
-static bool begin_filling(struct s3_body *b) {
-    struct s3_frame *f = b->frame;
-    struct s3_slot *slot = s3_body_slot(b);
-    uint64_t left = b->size - (b->result.size - f->rest.len);
-    if (!slot)
-        return false;
-    slot->buf = lb_pool_get(b->r->x->pool, left < S3_BODY_BUF ? (size_t)left : S3_BODY_BUF);
-    if (slot->buf) {
-        slot->buf->len = 0;
-        f->filling = slot;
-    } else if (b->busy) {
-        s3_body_wait(b);
-    } else {
-        s3_body_break(b, LB_ERR_SLOW_DOWN);
-    }
-    return slot->buf != NULL;
-}
-
-/* Copies payload to full buffers. Returns false when there is no buffer to be had. */
-static bool pack(struct s3_body *b) {
-    struct s3_frame *f = b->frame;
-    while (f->rest.len) {
-        if (!f->filling && !begin_filling(b))
-            return false;
-        struct lb_pool_buf *buf = f->filling->buf;
-        size_t n = f->rest.len < buf->cap - buf->len ? f->rest.len : buf->cap - buf->len;
-        memcpy(buf->ptr + buf->len, f->rest.ptr, n);
-        buf->len += (uint32_t)n;
-        f->rest = lb_slice_from(f->rest, n);
-        if (buf->len == buf->cap) {
-            s3_body_submit(b, f->filling);
-            f->filling = NULL;
-        }
-    }
-    return true;
-}
+#define FRAMING 1024 /* bytes of a small body that are no payload: a guess */
 
 static int chunk_begins(struct s3_body *b) {
     struct s3_frame *f = b->frame;
@@ -92,32 +53,28 @@ static int trailer(struct s3_body *b) {
 static int frame_ends(struct s3_body *b) {
     struct s3_frame *f = b->frame;
     f->done = true;
-    if (f->in.len)
-        return LB_ERR_INVALID_CHUNK;
     if (b->wants_trailer && !b->has_checksum)
         return LB_ERR_MALFORMED_TRAILER;
     return f->trailer_signed && !f->trailer_verified ? LB_ERR_SIGNATURE_MISMATCH : 0;
 }
 
-/* All that was read has been used. */
-static void put_raw(struct s3_body *b) {
+/* Payload that was found: it moves up behind what there is. */
+static void add_data(struct s3_body *b, struct lb_pool_buf *buf) {
     struct s3_frame *f = b->frame;
-    struct lb_pool_buf *raw = f->raw;
-    f->raw = NULL;
-    f->in = f->rest = lb_slice(NULL, 0);
-    lb_pool_put(raw);
+    struct lb_slice data = f->decoder.data;
+    b->result.size += data.len;
+    if (f->verify)
+        lb_hasher_update(&f->hasher, data);
+    memmove(buf->ptr + buf->len, data.ptr, data.len);
+    buf->len += (uint32_t)data.len;
 }
 
-static int on_event(struct s3_body *b, int event) {
-    struct s3_frame *f = b->frame;
+static int on_event(struct s3_body *b, int event, struct lb_pool_buf *buf) {
     switch (event) {
     case LB_AWS_CHUNK_BEGIN:
         return chunk_begins(b);
     case LB_AWS_CHUNK_DATA:
-        f->rest = f->decoder.data;
-        b->result.size += f->rest.len;
-        if (f->verify)
-            lb_hasher_update(&f->hasher, f->rest);
+        add_data(b, buf);
         return 0;
     case LB_AWS_CHUNK_END:
         return chunk_ends(b);
@@ -130,35 +87,28 @@ static int on_event(struct s3_body *b, int event) {
     }
 }
 
-void s3_frame_decode(struct s3_body *b) {
+int s3_frame_decode(struct s3_body *b, struct lb_pool_buf *buf) {
     struct s3_frame *f = b->frame;
-    while (f->raw && b->err == 0 && pack(b)) {
-        if (f->done && f->in.len) {
-            s3_body_break(b, LB_ERR_INVALID_CHUNK);
-            break;
-        }
-        int event = f->done ? LB_AWS_CHUNK_MORE : lb_aws_chunked_next(&f->decoder, &f->in);
-        int err = on_event(b, event);
+    struct lb_slice in = lb_slice(buf->ptr + f->carried_n, buf->len - f->carried_n);
+    int event = LB_AWS_CHUNK_DATA;
+    memcpy(buf->ptr, f->carried, f->carried_n);
+    buf->len = f->carried_n;
+    while (!f->done && event != LB_AWS_CHUNK_MORE) {
+        event = lb_aws_chunked_next(&f->decoder, &in);
+        int err = on_event(b, event, buf);
         if (err < 0)
-            s3_body_break(b, err);
-        if (event == LB_AWS_CHUNK_MORE)
-            put_raw(b);
+            return err;
     }
-    if (f->done && f->filling && b->err == 0) {
-        s3_body_submit(b, f->filling);
-        f->filling = NULL;
-    }
+    if (in.len)
+        return LB_ERR_INVALID_CHUNK;
+    f->carried_n = f->done ? 0 : buf->len % LB_WRITE_UNIT;
+    buf->len -= f->carried_n;
+    memcpy(f->carried, buf->ptr + buf->len, f->carried_n);
+    return 0;
 }
 
-void s3_frame_fini(struct s3_frame *f) {
-    struct lb_pool_buf *raw = f->raw;
-    f->raw = NULL;
-    if (f->filling) {
-        lb_pool_put(f->filling->buf);
-        f->filling->buf = NULL;
-        f->filling = NULL;
-    }
-    lb_hasher_fini(&f->hasher);
-    f->hasher = (struct lb_hasher){.kinds = 0};
-    lb_pool_put(raw);
+size_t s3_frame_read_size(const struct s3_body *b) {
+    uint64_t left = b->size - b->result.size;
+    uint64_t size = b->frame->carried_n + left + left / 16 + FRAMING;
+    return left < S3_BODY_BUF && size < S3_BODY_BUF ? (size_t)size : S3_BODY_BUF;
 }

@@ -6,8 +6,6 @@
 #include "http/chunked.h"
 #include "s3/body_priv.h"
 
-#define S3_FRAME_READ (64u * 1024u) /* framed bytes read at a time */
-
 /* A buffer of payload being filled, hashed and written. */
 struct s3_slot {
     struct s3_body *body;
@@ -17,19 +15,18 @@ struct s3_slot {
     struct lb_engine_op op;
 };
 
-/* An aws-chunked framing being taken off. */
+/* An aws-chunked framing being taken off. What is left is written in whole units: the payload
+ * behind the last one waits for the next buffer. */
 struct s3_frame {
     bool verify;         /* chunks are signed, and there is someone to check it by */
     bool trailer_signed; /* so is the trailer */
     bool trailer_verified;
     bool done;                /* the framing is complete */
-    struct lb_pool_buf *raw;  /* framed bytes; NULL when all are used */
-    struct lb_slice in;       /* of raw: not yet decoded */
-    struct lb_slice rest;     /* of raw: payload not yet copied */
-    struct s3_slot *filling;  /* where it is copied to */
     struct lb_hasher hasher;  /* of the current chunk, when verify */
     struct lb_slice trailers; /* canonical text so far, arena memory */
     struct lb_aws_chunked decoder;
+    uint32_t carried_n;
+    char carried[LB_WRITE_UNIT];
 };
 
 struct s3_body {
@@ -51,30 +48,21 @@ struct s3_body {
     /* What is going on. */
     bool reading;  /* x->ops->read is in flight */
     bool eof;      /* it has said that there is no more */
-    bool waiting;  /* for the pool to have a buffer */
-    bool waking;   /* it has; `wake` is in flight */
     bool ended;    /* done has been called */
     int err;       /* the first one */
     unsigned busy; /* slots with something pending */
     unsigned slots_n;
     struct s3_slot *slots;
     struct lb_hash_stream hash;
-    struct lb_pool_waiter waiter;
-    struct lb_io_op wake;
     struct s3_body_result result; /* size: payload so far */
 };
 
-/* Takes up a piece of payload whose buffer the slot holds. */
-void s3_body_submit(struct s3_body *b, struct s3_slot *slot);
-/* A slot that is free, or NULL. */
-struct s3_slot *s3_body_slot(struct s3_body *b);
-/* Waits for memory, then goes on. */
-void s3_body_wait(struct s3_body *b);
-/* Notes an error; the first one counts. */
-void s3_body_break(struct s3_body *b, int err);
+/* Takes the framing off in place. buf: what was read, behind carried_n bytes that were left free;
+ * buf->len becomes the payload that is to be written now, which may be none. Returns 0, or what is
+ * wrong with the body. */
+int s3_frame_decode(struct s3_body *b, struct lb_pool_buf *buf);
 
-/* Decodes what there is: until more is needed, a buffer is, or the body is broken. */
-void s3_frame_decode(struct s3_body *b);
-void s3_frame_fini(struct s3_frame *f);
+/* The size of buffer that the next read of a framed body should ask for. */
+size_t s3_frame_read_size(const struct s3_body *b);
 
 #endif

@@ -147,7 +147,6 @@ int s3_body_open(struct s3_request *r, enum s3_body_use use, unsigned checksum_k
     if (!b)
         return -ENOMEM;
     b->r = r;
-    lb_list_init(&b->waiter.link);
     int err = open_frame(b);
     if (err == 0)
         err = open_length(b, use);

@@ -33,7 +33,7 @@ static void complete(struct conn *c, int err) {
     conn_phase(c, LB_PHASE_RECEIVE);
     if (err < 0)
         c->in_dead = true;
-    if (err < 0 || (buf && buf->len == 0)) {
+    if (err < 0 || (buf && buf->len == c->body_keep)) {
         lb_pool_put(buf);
         buf = NULL;
     }
@@ -145,8 +145,8 @@ static void on_memory(struct lb_pool_waiter *w) {
 
 static bool take_buffer(struct conn *c) {
     size_t size = c->body_size;
-    if (!c->request.chunked && size > c->body_left)
-        size = (size_t)c->body_left;
+    if (!c->request.chunked && size - c->body_keep > c->body_left)
+        size = c->body_keep + (size_t)c->body_left;
     c->body_buf = lb_pool_get(c->cs->pool, size);
     if (!c->body_buf) {
         c->body_waiter.fn = on_memory;
@@ -154,7 +154,7 @@ static bool take_buffer(struct conn *c) {
         return false;
     }
     c->body_size = size;
-    c->body_buf->len = 0;
+    c->body_buf->len = (uint32_t)c->body_keep;
     return true;
 }
 
@@ -179,13 +179,15 @@ static void continue_sent(struct lb_stream *s, int64_t res) {
     start(c);
 }
 
-void conn_body_read(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn) {
+void conn_body_read(struct lb_exchange *x, size_t keep, size_t size, lb_exchange_body_fn fn) {
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct conn *c = conn_of(x);
     assert(!c->body_fn && !c->finished);
     c->body_fn = fn;
     c->body_err = 0;
+    c->body_keep = keep;
     c->body_size = size < LB_POOL_BUF_MAX ? size : LB_POOL_BUF_MAX;
+    assert(keep < c->body_size);
     conn_touch(c);
     if (c->continue_due && !c->in_dead) {
         c->continue_due = false;

@@ -62,7 +62,7 @@ struct conn {
     uint64_t body_left; /* of Content-Length */
     struct lb_http_chunked chunked;
     lb_exchange_body_fn body_fn; /* a read in progress */
-    size_t body_size;
+    size_t body_keep, body_size;
     int body_err; /* why the read in progress is to end */
     struct lb_pool_buf *body_buf;
     struct lb_pool_waiter body_waiter;
@@ -104,7 +104,7 @@ void conn_account(struct conn *c);
 
 /* conn_body.c */
 void conn_body_begin(struct conn *c); /* a request was parsed */
-void conn_body_read(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn);
+void conn_body_read(struct lb_exchange *x, size_t keep, size_t size, lb_exchange_body_fn fn);
 /* Ends a read that waits for memory with err, through the loop. */
 void conn_body_fail(struct conn *c, int err);
 /* Can what is left of the body be read and dropped, so that the connection stays? */

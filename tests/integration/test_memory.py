@@ -1,5 +1,6 @@
 """Memory under many connections and large uploads, and lists of a large directory."""
 
+import concurrent.futures
 import os
 import resource
 import selectors
@@ -11,7 +12,7 @@ import time
 import pytest
 
 import lobos
-from wire import Wire, ask, request
+from wire import Wire, ask, aws_chunked, request
 
 pytestmark = pytest.mark.skipif(lobos.SANITIZED, reason="a sanitizer's memory is in it")
 
@@ -131,6 +132,25 @@ def test_lists_that_nobody_reads(make_server, figure):
         assert time.monotonic() < deadline
     figure(f"{waiting} lists of {page >> 10} KiB that nobody reads: {grown >> 20} MiB more")
     assert grown < 72 << 20
+
+
+def test_framed_uploads_wait_for_buffers(make_server):
+    """As others do: there are buffers for a few of them only, and all of them send slowly."""
+    server = make_server(credentials=False, buckets=["bucket"], max_memory="16M", threads=1)
+    payload = os.urandom(1 << 20)
+    body = aws_chunked(payload)
+    begun = [Wire(server) for _ in range(60)]
+    for i, wire in enumerate(begun):
+        wire.send(request("PUT", f"/bucket/k{i}", Content_Length=str(len(body)),
+                          x_amz_decoded_content_length=str(len(payload)),
+                          x_amz_content_sha256="STREAMING-UNSIGNED-PAYLOAD-TRAILER"))
+    for wire in begun:
+        wire.send(body[:1000])
+    time.sleep(0.5)
+    with concurrent.futures.ThreadPoolExecutor(len(begun)) as pool:
+        replies = list(pool.map(lambda wire: wire.send(body[1000:]).reply().status, begun))
+    assert set(replies) == {200}
+    assert ask(server, "GET", "/bucket/k59").body == payload
 
 
 def test_listing_a_large_directory(make_server, figure, long):

@@ -15,7 +15,7 @@ struct fake {
     struct lb_io_op read_op, send_op;
     lb_exchange_body_fn body_fn;
     lb_exchange_sent_fn sent_fn;
-    size_t read_size;
+    size_t keep, read_size;
     struct lb_slice body; /* left to read */
     bool headed;
 };
@@ -67,7 +67,7 @@ void s3_harness_fini(struct s3_harness *h) {
 static void on_read(struct lb_io_op *op, int64_t res) {
     struct fake *f = LB_CONTAINER_OF(op, struct fake, read_op);
     lb_exchange_body_fn fn = f->body_fn;
-    size_t n = f->read_size;
+    size_t n = f->read_size - f->keep;
     f->body_fn = NULL;
     if (f->call->piece && n > f->call->piece)
         n = f->call->piece;
@@ -77,23 +77,25 @@ static void on_read(struct lb_io_op *op, int64_t res) {
         fn(&f->x, f->call->body_err, NULL);
         return;
     }
-    struct lb_pool_buf *buf = lb_pool_get(f->h->pool, n);
+    struct lb_pool_buf *buf = lb_pool_get(f->h->pool, f->keep + n);
     if (!buf) {
         fn(&f->x, -ENOMEM, NULL);
         return;
     }
-    memcpy(buf->ptr, f->body.ptr, n);
-    buf->len = (uint32_t)n;
+    memset(buf->ptr, 0xee, f->keep);
+    memcpy(buf->ptr + f->keep, f->body.ptr, n);
+    buf->len = (uint32_t)(f->keep + n);
     f->body = lb_slice_from(f->body, n);
     fn(&f->x, 0, buf);
 }
 
-static void fake_read(struct lb_exchange *x, size_t size, lb_exchange_body_fn fn) {
+static void fake_read(struct lb_exchange *x, size_t keep, size_t size, lb_exchange_body_fn fn) {
     struct fake *f = LB_CONTAINER_OF(x, struct fake, x);
     assert_null(f->body_fn);
     if (f->call->reads++ == 0 && f->call->first_read)
         f->call->first_read();
     f->body_fn = fn;
+    f->keep = keep;
     f->read_size = size;
     f->read_op.done = on_read;
     lb_io_defer(f->h->io, &f->read_op, 0);

@@ -343,6 +343,39 @@ static void test_pieces(void **state) {
     }
 }
 
+/* The framing comes off in the buffer that was read: no second one is needed. */
+static void test_one_buffer(void **state) {
+    size_t n = 200000;
+    char *data = pattern(n);
+    s3_harness_fini(&h);
+    s3_harness_init(&h, 256u << 10);
+    frame(lb_slice(data, n), 1000, "");
+    char headers[128];
+    snprintf(headers, sizeof(headers), UNSIGNED "x-amz-decoded-content-length: %zu\r\n", n);
+    assert_int_equal(put(headers, lb_buf_slice(&body)), 200);
+    check_stored(lb_slice(data, n));
+    free(data);
+}
+
+/* Chunks and pieces of sizes that fit nothing. */
+static void test_units(void **state) {
+    static const size_t chunks[] = {1, 13, 4095, 4096, 4097, 70000};
+    static const size_t pieces[] = {0, 64, 4096, 5000, 65536};
+    size_t n = 4 * 4096 + 3 * 70000 + 1;
+    char *data = pattern(n);
+    for (size_t i = 0; i < CHECK_COUNT(chunks); i++) {
+        frame(lb_slice(data, n), chunks[i], "");
+        lb_buf_clear(&head);
+        lb_buf_printf(&head, "PUT /bucket/k" HOST "Content-Length: %zu\r\n" UNSIGNED, body.len);
+        for (size_t k = 0; k < CHECK_COUNT(pieces); k++) {
+            assert_int_equal(run(lb_buf_slice(&head), lb_buf_slice(&body), pieces[k]), 200);
+            assert_false(mem_engine_test(h.engine)->unaligned);
+            check_stored(lb_slice(data, n));
+        }
+    }
+    free(data);
+}
+
 /* A pool that is too small for the window makes a body wait, or refuses it; it never hangs. */
 static void test_small_pool(void **state) {
     size_t n = 3 * S3_BODY_BUF;
@@ -381,15 +414,25 @@ static void test_small_pool(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_content_md5),      TEST(test_checksum_header),
-        TEST(test_checksum_refused), TEST(test_checksum_computed),
-        TEST(test_payload_hash),     TEST(test_lengths),
-        TEST(test_client_gone),      TEST(test_window),
-        TEST(test_write_fails),      TEST(test_unsigned_trailer),
-        TEST(test_trailer_refused),  TEST(test_decoded_length),
-        TEST(test_bad_framing),      TEST(test_content_encoding),
-        TEST(test_double_framing),   TEST(test_pieces),
+        TEST(test_content_md5),
+        TEST(test_checksum_header),
+        TEST(test_checksum_refused),
+        TEST(test_checksum_computed),
+        TEST(test_payload_hash),
+        TEST(test_lengths),
+        TEST(test_client_gone),
+        TEST(test_window),
+        TEST(test_write_fails),
+        TEST(test_unsigned_trailer),
+        TEST(test_trailer_refused),
+        TEST(test_decoded_length),
+        TEST(test_bad_framing),
+        TEST(test_content_encoding),
+        TEST(test_double_framing),
+        TEST(test_pieces),
         TEST(test_small_pool),
+        TEST(test_one_buffer),
+        TEST(test_units),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static inline void echo_read(struct lb_exchange *x, int err, struct lb_pool_buf 
         s->body_len += buf->len;
         s->body_sum = sum_of(s->body_sum, buf->ptr, buf->len);
         lb_pool_put(buf);
-        x->ops->read(x, 16384, echo_read);
+        x->ops->read(x, 0, 16384, echo_read);
     } else {
         snprintf(text, sizeof(text), "len=%llu sum=%u", (unsigned long long)s->body_len,
                  s->body_sum);
@@ -116,9 +116,9 @@ static inline void handle(void *ctx, struct lb_exchange *x) {
     served->seen.requests++;
     served->seen.body_len = served->seen.body_sum = 0;
     if (lb_slice_eq(path, LB_S("/echo"))) {
-        x->ops->read(x, 16384, echo_read);
+        x->ops->read(x, 0, 16384, echo_read);
     } else if (lb_slice_eq(path, LB_S("/once"))) {
-        x->ops->read(x, 4096, once_read);
+        x->ops->read(x, 0, 4096, once_read);
     } else if (lb_slice_eq(path, LB_S("/refuse"))) {
         reply(x, 403, "no");
     } else if (lb_slice_eq(path, LB_S("/same"))) {
