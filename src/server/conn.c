@@ -4,6 +4,7 @@
 #include "server/conn.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -69,7 +70,9 @@ static void leave(struct conn *c) {
         return;
     }
     c->state = CONN_LINGER;
-    c->linger_end_ns = lb_io_now_ns(c->cs->io) + CONN_LINGER_MAX_S * NS_PER_S;
+    /* Who was slow already gets no time for more of it. */
+    c->linger_end_ns =
+        lb_io_now_ns(c->cs->io) + (c->head_late ? CONN_LINGER_S : CONN_LINGER_MAX_S) * NS_PER_S;
     conn_expect_within(c, c->cs->draining ? CONN_LINGER_DRAIN_S : CONN_LINGER_S);
     lb_stream_shutdown(&c->stream);
     lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
@@ -173,7 +176,7 @@ static void refuse(struct conn *c, int err) {
     begin_exchange(c);
     lb_io_random(c->cs->io, random, sizeof(random));
     lb_hex_encode(random, sizeof(random), id);
-    c->x.status = info->status;
+    c->x.status = c->head_late ? 408 : info->status; /* S3 says 400 of a body */
     c->x.err = err;
     c->x.close = true;
     lb_http_header_add(&c->x.headers, LB_S("Content-Type"), LB_S("application/xml"));
@@ -191,10 +194,23 @@ static void refuse(struct conn *c, int err) {
         conn_send(&c->x, document, error_sent);
 }
 
+/* The head is malformed, or not whole in time: nothing behind it can be read. */
+static void refuse_head(struct conn *c, int err) {
+    c->request = (struct lb_http_request){.method = LB_HTTP_OTHER, .minor_version = 1};
+    c->body_eof = false;
+    c->in_dead = true;
+    conn_touch(c);
+    refuse(c, err);
+}
+
 static void read_head(struct conn *c);
 
 static void head_received(struct lb_stream *s, int64_t res) {
     struct conn *c = LB_CONTAINER_OF(s, struct conn, stream);
+    if (res == -ECANCELED && c->head_late && !c->broken) {
+        refuse_head(c, LB_ERR_REQUEST_TIMEOUT);
+        return;
+    }
     if (res <= 0 || c->broken) {
         conn_free(c);
         return;
@@ -215,21 +231,19 @@ static void read_head(struct conn *c) {
             memmove(c->in, c->in + c->in_at, data.len);
         c->in_at = 0;
         c->in_len = data.len;
-        if (c->in_len < LB_HTTP_HEAD_SIZE_MAX) {
+        if (c->in_len < LB_HTTP_HEAD_SIZE_MAX && !c->head_late) {
             lb_stream_recv(&c->stream, c->in + c->in_len, LB_HTTP_HEAD_SIZE_MAX - c->in_len,
                            head_received);
             return;
         }
-        n = LB_ERR_HEADERS_TOO_LARGE;
+        n = c->head_late ? LB_ERR_REQUEST_TIMEOUT : LB_ERR_HEADERS_TOO_LARGE;
     }
-    conn_touch(c);
     if (n < 0) {
-        c->request = (struct lb_http_request){.method = LB_HTTP_OTHER, .minor_version = 1};
-        c->body_eof = false;
-        c->in_dead = true;
-        refuse(c, n);
+        refuse_head(c, n);
         return;
     }
+    c->head_late = false;
+    conn_touch(c);
     c->in_at += (size_t)n;
     conn_body_begin(c);
     if (c->surplus) {
@@ -255,7 +269,8 @@ static void next_request(struct conn *c) {
 static void expire(struct conn *c) {
     conn_body_fail(c, LB_ERR_SLOW_DOWN);
     c->timed_out = c->body_fn != NULL;
-    if (c->state != CONN_HANDLER)
+    c->head_late = c->state == CONN_HEAD && c->in_len > 0;
+    if (c->state != CONN_HANDLER && !c->head_late)
         c->broken = true;
     lb_stream_cancel(&c->stream);
 }

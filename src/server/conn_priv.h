@@ -39,6 +39,7 @@ struct conn {
     bool broken;    /* the stream failed or must not be used further */
     bool in_dead;   /* nothing more can be read of this request */
     bool timed_out; /* the idle timeout ended the body */
+    bool head_late; /* it has ended the head */
     struct lb_io_timer timer;
     uint64_t deadline_ns;
     uint64_t linger_end_ns;
