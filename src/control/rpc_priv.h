@@ -60,8 +60,8 @@ struct rpc_address {
 int rpc_address_parse(const char *text, struct rpc_address *ret);
 /* Is the port free? Returns 0 or -errno of bind. */
 int rpc_address_check(const struct rpc_address *a);
-/* What the listener speaks: plain text, or TLS with the files of l. Returns owned, or NULL with the
- * reason logged. */
+/* credentials.c: what the listener speaks: plain text, or TLS with the files of l. Returns owned,
+ * or NULL with the reason logged. */
 grpc_server_credentials *rpc_credentials(const struct lb_control_listen *l);
 
 #endif

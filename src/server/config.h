@@ -4,6 +4,7 @@
 #define LB_SERVER_CONFIG_H
 
 #include "base/buf.h"
+#include "control/control.h"
 
 #define LB_CONFIG_ADMIN "lobos" /* name of the user that access_key and secret_key belong to */
 #define LB_CONFIG_ANONYMOUS "anonymous" /* shown of those who have none */
@@ -15,13 +16,14 @@ struct lb_config_user {
 };
 
 struct lb_config {
-    char *backend, *listen_ip, *http_threads_cores, *grpc_server, *auth_enabled, *access_key,
+    char *backend, *listen_ip, *http_threads_cores, *grpc_server, *grpc_token, *grpc_token_file,
+        *grpc_tls_certificate, *grpc_tls_key, *grpc_client_ca, *auth_enabled, *access_key,
         *secret_key, *region, *domain, *default_bucket, *buckets, *durability, *io_backend,
         *tls_certificate, *tls_key, *log_level, *log_format, *fs_directory, *fs_single_bucket,
         *spdk_device, *spdk_log_level;
     uint64_t port, http_threads, max_memory, max_connections, idle_timeout, drain_timeout,
-        fs_list_cache, fs_open_files, fs_upload_expiry_days, fs_index_refresh_sec, spdk_cluster_sz,
-        spdk_reactor_core, spdk_max_use_pct;
+        usage_interval, fs_list_cache, fs_open_files, fs_upload_expiry_days, fs_index_refresh_sec,
+        spdk_cluster_sz, spdk_reactor_core, spdk_max_use_pct;
     bool access_log, fs_enable_index, spdk_interrupt_mode;
     struct lb_config_user *users; /* beside the administrator */
     size_t users_n;
@@ -67,6 +69,9 @@ int lb_config_check(struct lb_config *c, struct lb_buf *why);
 
 /* Where it listens, with the port that was bound: "127.0.0.1:8080", "[::1]:8080". */
 void lb_config_address(const struct lb_config *c, unsigned port, char *ret, size_t cap);
+
+/* Where the control plane listens, by the configuration. Borrows from c. */
+void lb_config_control(const struct lb_config *c, struct lb_control_listen *ret);
 
 /* Is this address one of this machine only (127.0.0.0/8, ::1)? */
 bool lb_config_is_loopback(const char *ip);

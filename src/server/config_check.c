@@ -108,5 +108,7 @@ int lb_config_check(struct lb_config *c, struct lb_buf *why) {
     if (!c->tls_certificate[0] != !c->tls_key[0])
         return fail(why, "tls_certificate and tls_key go together: one of them is empty");
     int err = check_threads(c, why);
-    return err ? err : check_auth(c, why);
+    if (err == 0)
+        err = check_auth(c, why);
+    return err ? err : config_check_control(c, why);
 }
