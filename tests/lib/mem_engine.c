@@ -119,10 +119,19 @@ static void bucket_head(struct lb_engine_port *p, struct lb_engine_op *op) {
     mem_done(p, op, b ? 0 : LB_ERR_NO_SUCH_BUCKET);
 }
 
+/* May the blob be replaced? */
+static bool same(struct mem_engine *e, const struct lb_engine_op *op, const struct lb_buf *blob) {
+    if (op->if_same && e->test.fail_set) {
+        e->test.fail_set--;
+        return false;
+    }
+    return !op->if_same || lb_slice_eq(op->was, lb_buf_slice(blob));
+}
+
 static void bucket_set(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
     int err = b ? 0 : LB_ERR_NO_SUCH_BUCKET;
-    if (b && op->if_same && !lb_slice_eq(op->was, lb_buf_slice(&b->settings)))
+    if (b && !same(mem_of(p), op, &b->settings))
         err = LB_ERR_PRECONDITION_FAILED;
     if (err == 0)
         mem_copy(&b->settings, op->settings);
@@ -262,6 +271,7 @@ static void commit(struct lb_writer *writer, struct lb_engine_op *op) {
     struct lb_slice key = lb_buf_slice(&w->key);
     struct mem_bucket *b = mem_bucket(mem_of(p), lb_buf_slice(&w->bucket));
     assert(mem_of(p)->test.writes == 0);
+    mem_of(p)->test.relaxed = op->relaxed;
     v->info = (struct lb_object_info){
         .size = v->data.len, .mtime_ns = lb_io_wall_ns(p->io), .etag = op->etag};
     mem_meta(v, op->meta);
@@ -287,13 +297,20 @@ static void set_meta(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct mem_version *v = mem_version_find(p, op, &err);
     if (v)
         err = mem_precond(mem_bucket(mem_of(p), op->bucket), op, op->key);
-    if (err == 0 && op->if_same && !lb_slice_eq(op->was, lb_buf_slice(&v->meta)))
+    if (err == 0 && !same(mem_of(p), op, &v->meta))
         err = LB_ERR_PRECONDITION_FAILED;
+    mem_of(p)->test.relaxed = op->relaxed;
     if (err == 0) {
         mem_meta(v, op->meta);
         op->info = v->info;
     }
     mem_done(p, op, err);
+}
+
+void mem_engine_settings(struct lb_engine *engine, struct lb_slice bucket,
+                         struct lb_slice settings) {
+    struct mem_engine *e = LB_CONTAINER_OF(engine, struct mem_engine, engine);
+    mem_copy(&mem_bucket(e, bucket)->settings, settings);
 }
 
 void mem_engine_foreign(struct lb_engine *engine, struct lb_slice bucket, struct lb_slice key,

@@ -222,6 +222,7 @@ void mem_upload_complete(struct lb_engine_port *p, struct lb_engine_op *op) {
     int err;
     struct mem_upload *u = find(p, op, &err);
     struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
+    mem_of(p)->test.relaxed = op->relaxed;
     if (u)
         err = mem_precond(b, op, op->key);
     struct mem_version *v = mem_version_new();

@@ -141,6 +141,7 @@ static void mark(struct lb_engine_port *p, struct mem_bucket *b, struct lb_engin
 
 void mem_remove(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct mem_bucket *b = mem_bucket(mem_of(p), op->bucket);
+    mem_of(p)->test.relaxed = op->relaxed;
     int err = b ? mem_precond(b, op, op->key) : LB_ERR_NO_SUCH_BUCKET;
     struct mem_object *o = err == 0 ? mem_object(b, op->key) : NULL;
     if (err == 0 && op->version.len == 0 && op->versioning != LB_VERSIONING_OFF) {

@@ -21,6 +21,7 @@ struct s3_harness {
     struct lb_s3_buckets buckets;
     struct lb_s3 *s3;
     struct lb_budget *budget; /* of the requests; NULL: no bound */
+    unsigned calls;           /* in flight */
     const char *signer;       /* access key that signs; NULL: the administrator's */
 };
 
@@ -47,12 +48,16 @@ struct s3_call {
     struct lb_buf received; /* the response's body */
     uint64_t length;        /* announced */
     bool finished;
-    int err;        /* of the access log */
-    unsigned reads; /* of the body: the first one sends 100 Continue */
+    int err;           /* of the access log */
+    struct fake *fake; /* while it runs */
+    unsigned reads;    /* of the body: the first one sends 100 Continue */
 };
 
-/* Runs a call to its end. Fini frees what it got. */
+/* Runs a call to its end. Fini frees what it got. Start and end do it in two steps, so that calls
+ * run side by side. */
 void s3_call_run(struct s3_harness *h, struct s3_call *c);
+void s3_call_start(struct s3_harness *h, struct s3_call *c);
+void s3_call_end(struct s3_harness *h, struct s3_call *c);
 void s3_call_fini(struct s3_call *c);
 
 /* Runs a request without authentication and returns its status; the response stays in *c. */
