@@ -204,7 +204,10 @@ static void test_settings_at_once(void **state) {
 static void test_meta_at_once(void **state) {
     struct request requests[2];
     assert_int_equal(ask("PUT", "/bucket/k", "x-amz-meta-a: b\r\n", "1"), 200);
-    prepare(&requests[0], "PUT", "/bucket/k?acl", "x-amz-acl: public-read\r\n", "");
+    prepare(&requests[0], "PUT", "/bucket/k?acl", "",
+            "<AccessControlPolicy><Owner><ID>owner</ID></Owner><AccessControlList><Grant><Grantee>"
+            "<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee>"
+            "<Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>");
     prepare(&requests[1], "PUT", "/bucket/k?tagging", "", TAGGING("tag"));
     run_at_once(requests, 2);
     assert_int_equal(ask("GET", "/bucket/k?acl", "", ""), 200);
