@@ -86,26 +86,24 @@ static void discarded(struct lb_stream *s, int64_t res) {
         conn_free(c);
         return;
     }
-    c->body_left -= (uint64_t)res;
+    c->in_len = (size_t)res;
     discard(c);
 }
 
 /* Drops the rest of a body, which has to come within one idle timeout. It takes no buffer of the
  * pool's, so that it never waits for memory. */
 static void discard(struct conn *c) {
-    size_t here = c->in_len - c->in_at;
-    if (here > c->body_left)
-        here = (size_t)c->body_left;
-    c->in_at += here;
-    c->body_left -= here;
-    c->body_eof = c->body_left == 0;
-    if (!c->body_eof)
-        lb_stream_recv(&c->stream, c->in, c->body_left < IN_SIZE ? (size_t)c->body_left : IN_SIZE,
-                       discarded);
-    else if (c->cs->draining)
+    if (conn_body_drop(c) < 0 || (c->body_eof && c->cs->draining)) {
         leave(c);
-    else
+    } else if (c->body_eof) {
         next_request(c);
+    } else {
+        size_t most = LB_HTTP_HEAD_SIZE_MAX; /* a chunked body may end in it: the rest is a head */
+        c->in_at = c->in_len = 0;
+        if (!c->request.chunked && most > c->body_left)
+            most = (size_t)c->body_left;
+        lb_stream_recv(&c->stream, c->in, most, discarded);
+    }
 }
 
 /* ---- an exchange ---- */

@@ -12,8 +12,10 @@ static void start_deferred(struct lb_io_op *op, int64_t res);
 void conn_body_begin(struct conn *c) {
     const struct lb_http_request *r = &c->request;
     c->chunked = (struct lb_http_chunked){0};
-    c->body_left = r->content_length == LB_HTTP_LENGTH_NONE ? 0 : r->content_length;
-    c->body_eof = !r->chunked && c->body_left == 0;
+    c->body_left = r->chunked                                 ? CONN_DISCARD_MAX
+                   : r->content_length == LB_HTTP_LENGTH_NONE ? 0
+                                                              : r->content_length;
+    c->body_eof = c->body_left == 0;
     /* Even when the length is zero: botocore, once it got a final response instead of "100", takes
      * its status line for that of the next response on the connection as well. */
     c->continue_due = r->expect_continue && c->in_at == c->in_len;
@@ -22,7 +24,23 @@ void conn_body_begin(struct conn *c) {
 bool conn_body_droppable(const struct conn *c) {
     if (c->continue_due)
         return false;
-    return c->body_eof || (!c->in_dead && !c->request.chunked && c->body_left <= CONN_DISCARD_MAX);
+    return c->body_eof || (!c->in_dead && c->body_left <= CONN_DISCARD_MAX);
+}
+
+int conn_body_drop(struct conn *c) {
+    size_t used = c->in_len - c->in_at, len;
+    if (c->request.chunked) {
+        int r = lb_http_chunked_decode(&c->chunked, c->in + c->in_at, used, &used, &len);
+        if (r < 0 || used > c->body_left)
+            return LB_ERR_BAD_REQUEST;
+        c->body_eof = r == 1;
+    } else {
+        used = used < c->body_left ? used : (size_t)c->body_left;
+        c->body_eof = used == c->body_left;
+    }
+    c->body_left -= used;
+    c->in_at += used;
+    return 0;
 }
 
 static void complete(struct conn *c, int err) {

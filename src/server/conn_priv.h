@@ -60,7 +60,7 @@ struct conn {
     /* the request's body */
     bool body_eof;
     bool continue_due;  /* 100 Continue is waited for and not yet sent */
-    uint64_t body_left; /* of Content-Length */
+    uint64_t body_left; /* of Content-Length; of a chunked body, what would be dropped at most */
     struct lb_http_chunked chunked;
     lb_exchange_body_fn body_fn; /* a read in progress */
     size_t body_keep, body_size;
@@ -108,8 +108,12 @@ void conn_body_begin(struct conn *c); /* a request was parsed */
 void conn_body_read(struct lb_exchange *x, size_t keep, size_t size, lb_exchange_body_fn fn);
 /* Ends a read that waits for memory with err, through the loop. */
 void conn_body_fail(struct conn *c, int err);
-/* Can what is left of the body be read and dropped, so that the connection stays? */
+/* Can what is left of the body be read and dropped, so that the connection stays? Of a chunked body
+ * that is only hoped for. */
 bool conn_body_droppable(const struct conn *c);
+/* Drops what has come of it. Returns 0 (body_eof tells whether it was all), or negative when the
+ * connection can't stay after all: malformed framing, or too much. */
+int conn_body_drop(struct conn *c);
 
 /* conn_send.c */
 void conn_send_head(struct lb_exchange *x, uint64_t length);
