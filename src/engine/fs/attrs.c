@@ -12,10 +12,13 @@
 #include "engine/fs/fs_priv.h"
 
 #define HEAD 32u
+#define HEAD_VERSION 56u /* with a version */
 #define CRC_FROM 8u
 #define MAGIC "LbA1"
+#define MAGIC_VERSION "LbA2"
 #define MD5_LEN 16
 enum { ETAG_TEXT = 0, ETAG_MD5 = 1 };
+enum { FLAG_NULL = 1, FLAG_MARKER = 2 };
 #define XATTR_FIRST 1024u /* bytes tried at first */
 #define XATTR_MAX 65536u  /* the kernel's own limit */
 
@@ -31,16 +34,26 @@ static bool etag_is_md5(const struct lb_etag *e) {
     return true;
 }
 
+static void encode_version(const struct fs_attrs *a, char *head) {
+    memcpy(head, MAGIC_VERSION, 4);
+    fs_put_le(head + 32, a->version.order, 8);
+    fs_put_le(head + 40, a->version.salt, 4);
+    head[44] = (char)((a->version.null ? FLAG_NULL : 0) | (a->version.marker ? FLAG_MARKER : 0));
+    fs_put_le(head + 48, (uint64_t)a->shown_mtime_ns, 8);
+}
+
 void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
     assert(a->etag.len <= sizeof(a->etag.text) && a->key.len <= LB_KEY_MAX);
     uint8_t md5[MD5_LEN];
     struct lb_slice etag = lb_etag_slice(&a->etag);
-    size_t at = ret->len;
-    char *head = lb_buf_reserve(ret, HEAD);
+    size_t at = ret->len, head_len = a->version.order ? HEAD_VERSION : HEAD;
+    char *head = lb_buf_reserve(ret, head_len);
     if (!head)
         return;
-    memset(head, 0, HEAD);
+    memset(head, 0, head_len);
     memcpy(head, MAGIC, 4);
+    if (a->version.order)
+        encode_version(a, head);
     fs_put_le(head + 8, a->size, 8);
     fs_put_le(head + 16, (uint64_t)a->mtime_ns, 8);
     fs_put_le(head + 24, a->meta.len, 4);
@@ -51,7 +64,7 @@ void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret) {
         head[31] = ETAG_MD5;
     }
     head[30] = (char)etag.len;
-    ret->len += HEAD;
+    ret->len += head_len;
     lb_buf_append(ret, etag);
     lb_buf_append(ret, a->key);
     lb_buf_append(ret, a->meta);
@@ -77,22 +90,46 @@ static int decode_etag(struct lb_slice bytes, int form, struct lb_etag *ret) {
     return etag_is_md5(ret) ? LB_ERR_CORRUPT : 0;
 }
 
+/* The length of the head, or 0 when that is none. */
+static size_t head_of(struct lb_slice blob) {
+    if (blob.len >= HEAD && memcmp(blob.ptr, MAGIC, 4) == 0)
+        return HEAD;
+    if (blob.len >= HEAD_VERSION && memcmp(blob.ptr, MAGIC_VERSION, 4) == 0)
+        return HEAD_VERSION;
+    return 0;
+}
+
+static int decode_version(const char *head, struct fs_attrs *ret) {
+    uint8_t flags = (uint8_t)head[44];
+    ret->version = (struct fs_version){.order = fs_get_le(head + 32, 8),
+                                       .salt = (uint32_t)fs_get_le(head + 40, 4),
+                                       .null = flags & FLAG_NULL,
+                                       .marker = flags & FLAG_MARKER};
+    ret->shown_mtime_ns = (int64_t)fs_get_le(head + 48, 8);
+    bool ok = ret->version.order && (flags & ~(FLAG_NULL | FLAG_MARKER)) == 0 &&
+              fs_get_le(head + 45, 3) == 0;
+    return ok ? 0 : LB_ERR_CORRUPT;
+}
+
 int fs_attrs_decode(struct lb_slice blob, struct fs_attrs *ret) {
-    if (blob.len < HEAD || memcmp(blob.ptr, MAGIC, 4) != 0)
+    size_t head = head_of(blob);
+    if (!head)
         return LB_ERR_CORRUPT;
     size_t meta_len = fs_get_le(blob.ptr + 24, 4);
     size_t key_len = fs_get_le(blob.ptr + 28, 2);
     size_t etag_len = (uint8_t)blob.ptr[30];
     if (key_len > LB_KEY_MAX || meta_len > LB_META_MAX ||
-        HEAD + etag_len + key_len + meta_len != blob.len)
+        head + etag_len + key_len + meta_len != blob.len)
         return LB_ERR_CORRUPT;
     if (fs_get_le(blob.ptr + 4, 4) != fs_crc32c(lb_slice_from(blob, CRC_FROM)))
         return LB_ERR_CORRUPT;
     struct fs_attrs a = {.size = fs_get_le(blob.ptr + 8, 8),
                          .mtime_ns = (int64_t)fs_get_le(blob.ptr + 16, 8),
-                         .key = lb_slice(blob.ptr + HEAD + etag_len, key_len),
-                         .meta = lb_slice(blob.ptr + HEAD + etag_len + key_len, meta_len)};
-    int err = decode_etag(lb_slice(blob.ptr + HEAD, etag_len), blob.ptr[31], &a.etag);
+                         .key = lb_slice(blob.ptr + head + etag_len, key_len),
+                         .meta = lb_slice(blob.ptr + head + etag_len + key_len, meta_len)};
+    int err = decode_etag(lb_slice(blob.ptr + head, etag_len), blob.ptr[31], &a.etag);
+    if (!err && head == HEAD_VERSION)
+        err = decode_version(blob.ptr, &a);
     if (!err)
         *ret = a;
     return err;
@@ -250,8 +287,11 @@ int fs_object_info(const struct lb_vfs_stat *st, const struct fs_attrs *attrs,
     if (same_time) {
         ret->etag = attrs->etag;
         ret->meta = attrs->meta;
+        if (attrs->shown_mtime_ns)
+            ret->mtime_ns = attrs->shown_mtime_ns;
     } else {
         opaque_etag(st, &ret->etag);
     }
+    fs_version_id(same_time ? &attrs->version : NULL, &ret->version);
     return 0;
 }

@@ -134,18 +134,40 @@ bool fs_bucket_known(struct lb_engine_port *p, struct lb_slice bucket) {
 
 /* ---- create, delete, head, set ---- */
 
+/* With bucket_lock held for writing. The epoch counts first: whoever finds the new directory also
+ * finds that something has happened, and then waits for the lock. */
+static int make_known(struct fs_engine *fs, struct lb_slice bucket, const char *path) {
+    unsigned epoch = atomic_fetch_add(&fs->bucket_epoch, 1) + 1;
+    int err = fs->vfs->ops->mkdir(fs->vfs, fs->root, path, 0755);
+    if (!err)
+        fs->made[fs->made_n++ % FS_MADE] = (struct fs_made){lb_hash_bytes(bucket), epoch};
+    return err;
+}
+
+bool fs_bucket_same(struct fs_engine *fs, struct lb_slice bucket, unsigned epoch) {
+    if (atomic_load(&fs->bucket_epoch) == epoch)
+        return true;
+    uint64_t name = lb_hash_bytes(bucket);
+    pthread_rwlock_rdlock(&fs->bucket_lock);
+    size_t n = fs->made_n < FS_MADE ? fs->made_n : FS_MADE;
+    bool same = n < FS_MADE || (int)(fs->made[fs->made_n % FS_MADE].epoch - epoch) <= 0;
+    for (size_t i = 0; i < n && same; i++)
+        same = fs->made[i].name != name || (int)(fs->made[i].epoch - epoch) <= 0;
+    pthread_rwlock_unlock(&fs->bucket_lock);
+    return same;
+}
+
 static int create_locked(struct fs_engine *fs, struct lb_engine_op *op) {
-    struct lb_vfs *v = fs->vfs;
     char path[FS_PATH_MAX];
     fs_bucket_path(fs, op->bucket, path);
-    int err = v->ops->mkdir(v, fs->root, path, 0755);
+    int err = make_known(fs, op->bucket, path);
     if (err == -EEXIST)
         return LB_ERR_BUCKET_EXISTS;
     if (err == -ENAMETOOLONG || err == -EINVAL)
         return LB_ERR_INVALID_BUCKET_NAME;
     if (err)
         return err;
-    fs_hidden_drop_bucket(fs, op->bucket); /* of one that another program removed */
+    fs_keys_drop_bucket(fs, op->bucket); /* of one that another program removed */
     err = fs_reserved_make(fs, op->bucket, "tmp");
     if (!err)
         err = settings_write(fs, op->bucket, op->run.wall_ns, op->settings);
@@ -164,7 +186,7 @@ static int create_work(struct lb_engine_port *p, struct lb_engine_op *op) {
         return LB_ERR_INVALID_BUCKET_NAME;
     if (fs->conf.single_bucket)
         return LB_ERR_BUCKET_EXISTS;
-    pthread_rwlock_rdlock(&fs->bucket_lock);
+    pthread_rwlock_wrlock(&fs->bucket_lock);
     int err = create_locked(fs, op);
     pthread_rwlock_unlock(&fs->bucket_lock);
     atomic_fetch_add(&fs->bucket_epoch, 1);
@@ -181,7 +203,9 @@ static int holds_anything(struct fs_engine *fs, struct lb_slice bucket) {
     char key[LB_KEY_MAX];
     size_t len;
     struct lb_slice none = lb_slice(NULL, 0);
-    int found = fs_hidden_next(fs, bucket, none, none, true, key, &len);
+    int found = fs_keys_next(fs, FS_KEYS_HIDDEN, bucket, none, none, true, key, &len);
+    if (found == 0)
+        found = fs_keys_next(fs, FS_KEYS_VERSIONED, bucket, none, none, true, key, &len);
     return found ? found : fs_any_object(fs, bucket, none, NULL, true);
 }
 
@@ -201,7 +225,7 @@ static int delete_locked(struct fs_engine *fs, struct lb_slice bucket, const cha
     err = v->ops->rename(v, fs->root, path, fs->root, trash, 0);
     if (err)
         return err;
-    fs_hidden_drop_bucket(fs, bucket);
+    fs_keys_drop_bucket(fs, bucket);
     err = fs_dir_sync(fs, FS_TRASH);
     return err ? err : fs_dir_sync(fs, ".");
 }
@@ -243,15 +267,26 @@ void fs_bucket_head(struct lb_engine_port *p, struct lb_engine_op *op) {
     fs_work(p, op, head_work);
 }
 
+static int set_locked(struct fs_engine *fs, struct lb_engine_op *op) {
+    struct lb_bucket_info info;
+    int err = describe(fs, op->bucket, op->arena, &info);
+    if (err == LB_ERR_CORRUPT && !op->if_same)
+        err = 0;
+    if (!err && op->if_same && !lb_slice_eq(info.settings, op->was))
+        err = LB_ERR_PRECONDITION_FAILED;
+    if (!err)
+        err = fs_reserved_make(fs, op->bucket, "tmp");
+    return err ? err : settings_write(fs, op->bucket, info.created_ns, op->settings);
+}
+
+/* Under the lock of the empty key, which no object has. */
 static int set_work(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct fs_engine *fs = fs_of(p);
-    struct lb_bucket_info info;
+    pthread_mutex_t *lock = fs_key_lock(fs, op->bucket, LB_S(""));
     pthread_rwlock_rdlock(&fs->bucket_lock);
-    int err = describe(fs, op->bucket, op->arena, &info);
-    if (!err || err == LB_ERR_CORRUPT)
-        err = fs_reserved_make(fs, op->bucket, "tmp");
-    if (!err)
-        err = settings_write(fs, op->bucket, info.created_ns, op->settings);
+    pthread_mutex_lock(lock);
+    int err = set_locked(fs, op);
+    pthread_mutex_unlock(lock);
     pthread_rwlock_unlock(&fs->bucket_lock);
     return err;
 }

@@ -4,7 +4,7 @@
  * name changes by one rename; what a precondition is decided on can't be changed by this server
  * before that rename (the key's lock). Another program may change the tree at any moment: then
  * whoever renames last wins, and a reader sees one or the other, whole. */
-#include "engine/fs/write_priv.h"
+#include "engine/fs/versions_priv.h"
 
 int fs_storage_err(int64_t res) {
     if (res == -ENOSPC || res == -EDQUOT || res == -EFBIG)
@@ -132,15 +132,16 @@ int fs_unlink_form(struct fs_engine *fs, struct lb_slice bucket, char *path) {
 int fs_hidden_clear(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
                     struct fs_touched *t) {
     char path[FS_PATH_MAX];
-    if (!fs_hidden_maybe(fs, bucket, key))
+    if (!fs_keys_maybe(fs, FS_KEYS_HIDDEN, bucket, key))
         return 0;
-    if (fs_hidden_load(fs, bucket) == 0 && !fs_hidden_maybe(fs, bucket, key))
+    if (fs_keys_load(fs, FS_KEYS_HIDDEN, bucket) == 0 &&
+        !fs_keys_maybe(fs, FS_KEYS_HIDDEN, bucket, key))
         return 0;
     fs_hidden_path(fs, bucket, key, path);
     int rc = fs_unlink_form(fs, bucket, path);
     if (rc < 0)
         return rc;
-    fs_hidden_remove(fs, bucket, key);
+    fs_keys_remove(fs, FS_KEYS_HIDDEN, bucket, key);
     return rc ? fs_touch(fs, bucket, t, path) : 0;
 }
 
@@ -182,7 +183,7 @@ static int place_plain(struct fs_engine *fs, const struct fs_install *in, struct
         return rc;
     rc = fs_touch(fs, in->bucket, t, path);
     /* Without a journal to keep the order, the plain file must last before the hidden one goes. */
-    if (rc == 0 && !fs->journaled && fs_hidden_maybe(fs, in->bucket, in->key))
+    if (rc == 0 && !fs->journaled && fs_keys_maybe(fs, FS_KEYS_HIDDEN, in->bucket, in->key))
         rc = fs_path_settle(fs, in->bucket, path);
     /* A hidden file that stays behind is harmless: the plain one is found first. */
     if (rc == 0 && fs_hidden_clear(fs, in->bucket, in->key, t) < 0)
@@ -199,12 +200,11 @@ static int place_hidden(struct fs_engine *fs, const struct fs_install *in, struc
     if (rc < 0)
         return rc;
     rc = fs_touch(fs, in->bucket, t, path);
-    if (fs_hidden_add(fs, in->bucket, in->key) < 0)
-        fs_hidden_drop_bucket(fs, in->bucket); /* it is read again from the disk */
+    fs_keys_add(fs, FS_KEYS_HIDDEN, in->bucket, in->key);
     return rc;
 }
 
-static int upload_check(struct fs_engine *fs, const struct fs_install *in) {
+int fs_upload_check(struct fs_engine *fs, const struct fs_install *in) {
     char path[FS_OWN_PATH_MAX];
     struct lb_vfs_stat st;
     if (!in->upload_id)
@@ -214,11 +214,27 @@ static int upload_check(struct fs_engine *fs, const struct fs_install *in) {
     return rc == -ENOENT ? LB_ERR_NO_SUCH_UPLOAD : rc;
 }
 
+int fs_place(struct fs_engine *fs, const struct fs_install *in, struct fs_attrs *a,
+             struct fs_touched *t) {
+    if (!fs_key_is_plain(in->key))
+        return place_hidden(fs, in, t);
+    int rc = place_plain(fs, in, t);
+    if (rc != -ENOTDIR)
+        return rc;
+    rc = 0;
+    if (a->key.len == 0) {
+        a->key = in->key;
+        rc = fs_record(fs, in->bucket, in->fd, a, in->sync, false);
+    }
+    return rc ? rc : place_hidden(fs, in, t);
+}
+
 int fs_install(struct fs_engine *fs, const struct fs_install *in, struct fs_touched *t,
                struct lb_object_info *ret_info) {
-    bool plain = fs_key_is_plain(in->key);
     struct fs_attrs a = {.etag = in->etag, .meta = in->meta};
-    if (!plain)
+    if (in->versioning != LB_VERSIONING_OFF)
+        return fs_install_version(fs, in, t, ret_info);
+    if (!fs_key_is_plain(in->key))
         a.key = in->key;
     int rc = fs_record(fs, in->bucket, in->fd, &a, in->sync, in->cached);
     if (rc < 0)
@@ -226,23 +242,17 @@ int fs_install(struct fs_engine *fs, const struct fs_install *in, struct fs_touc
     pthread_mutex_t *lock = fs_key_lock(fs, in->bucket, in->key);
     pthread_rwlock_rdlock(&fs->bucket_lock);
     pthread_mutex_lock(lock);
-    rc = upload_check(fs, in);
+    rc = fs_upload_check(fs, in);
     if (rc == 0)
         rc = fs_precond_decide(fs, in->bucket, in->key, in->precond);
-    if (rc == 0 && plain)
-        rc = place_plain(fs, in, t);
-    if (rc == 0 && !plain)
-        rc = place_hidden(fs, in, t);
-    if (rc == -ENOTDIR && plain) {
-        a.key = in->key;
-        rc = fs_record(fs, in->bucket, in->fd, &a, in->sync, false);
-        if (rc == 0)
-            rc = place_hidden(fs, in, t);
-    }
+    if (rc == 0)
+        rc = fs_place(fs, in, &a, t);
     pthread_mutex_unlock(lock);
     pthread_rwlock_unlock(&fs->bucket_lock);
-    if (rc == 0)
+    if (rc == 0) {
         *ret_info =
             (struct lb_object_info){.size = a.size, .mtime_ns = a.mtime_ns, .etag = in->etag};
+        fs_version_id(NULL, &ret_info->version);
+    }
     return rc;
 }

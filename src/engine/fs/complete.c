@@ -9,7 +9,6 @@
 
 #define STEP_BYTES (32u << 20)
 #define STEP_PARTS 64
-#define COPY_BUF (1u << 20)
 
 struct ending {
     struct lb_io_op io;
@@ -78,25 +77,6 @@ static int check_step(struct ending *e) {
     return 1;
 }
 
-static int copy_bytes(struct ending *e, uint64_t len) {
-    struct lb_vfs *v = e->fs->vfs;
-    char *buf = malloc(COPY_BUF);
-    if (!buf)
-        return -ENOMEM;
-    int rc = 0;
-    for (uint64_t done = 0; done < len && rc == 0;) {
-        size_t want = len - done < COPY_BUF ? (size_t)(len - done) : COPY_BUF;
-        int64_t n = v->ops->pread(v, e->part_fd, buf, want, e->part_at + done);
-        if (n <= 0)
-            rc = n < 0 ? (int)n : LB_ERR_INVALID_PART;
-        else
-            rc = fs_write_all(v, e->fd, buf, (size_t)n, e->size + done);
-        done += n > 0 ? (uint64_t)n : 0;
-    }
-    free(buf);
-    return rc;
-}
-
 /* At most max bytes of the part that is open. Returns how many, or an error. */
 static int64_t copy_some(struct ending *e, uint64_t max) {
     struct lb_vfs *v = e->fs->vfs;
@@ -104,7 +84,9 @@ static int64_t copy_some(struct ending *e, uint64_t max) {
     n = n < max ? n : max;
     int rc = n ? v->ops->clone(v, e->part_fd, e->part_at, e->fd, e->size, n) : 0;
     if (rc == -EOPNOTSUPP)
-        rc = copy_bytes(e, n);
+        rc = fs_copy_range(v, e->part_fd, e->part_at, e->fd, e->size, n);
+    if (rc == LB_ERR_OBJECT_CHANGED)
+        rc = LB_ERR_INVALID_PART;
     if (rc < 0)
         return rc;
     e->part_at += n;
@@ -146,6 +128,8 @@ static int install_step(struct ending *e) {
                             .meta = op->meta,
                             .precond = &op->precond,
                             .upload_id = e->id,
+                            .versioning = op->versioning,
+                            .wall_ns = op->run.wall_ns,
                             .sync = !op->relaxed,
                             .cached = true};
     return fs_install(e->fs, &in, &e->wait.touched, &e->info);
@@ -265,6 +249,7 @@ static void ending_start(struct lb_engine_port *p, struct lb_engine_op *op,
     e->port = p;
     e->op = op;
     e->step = step;
+    op->run.wall_ns = lb_io_wall_ns(p->io);
     e->fd = e->part_fd = -1;
     lb_buf_init(&e->blob, FS_ATTRS_MAX);
     memcpy(e->id, op->upload_id.ptr, FS_ID_HEX);

@@ -19,7 +19,6 @@
 #include "base/map.h"
 #include "engine/engine.h"
 #include "engine/fs/fs.h"
-#include "metrics/counter.h"
 
 #define FS_RESERVED ".lobos"
 #define FS_TRASH FS_RESERVED "/trash" /* beneath the root */
@@ -30,21 +29,19 @@
  * without a new timestamp, and is not believed again. */
 #define FS_RACY_NS 50000000
 #define FS_ATTRS_MAX (LB_META_MAX + LB_KEY_MAX + 128u) /* encoded attributes */
-#define FS_HIDDEN_HEX 64                               /* the name of a hidden object's file */
+#define FS_HASH_HEX 64                                 /* of a key: its place in .lobos */
 
-struct fs_hidden;  /* hidden.c: which hidden keys each bucket has, in memory */
+struct fs_keysets; /* keyset.c: which keys of each bucket are special, in memory */
 struct fs_dirs;    /* dircache.c: sorted directory contents, shared by the loops */
 struct fs_durable; /* durable.c: group commit */
 struct fs_cache;   /* cache.c: a loop's open descriptors */
 
-/* What ports count. Several of them may share one, but with usual numbers of loops none do: so
- * they do not write to each other's cache lines. */
-struct fs_counters {
-    struct lb_counter reads, read_bytes;     /* pieces of objects that were given */
-    struct lb_counter writes, written_bytes; /* pieces of objects that were taken */
-    char apart[96];
+/* A bucket's creation. */
+struct fs_made {
+    uint64_t name; /* its hash */
+    unsigned epoch;
 };
-#define FS_COUNTERS 32
+#define FS_MADE 1024
 
 struct fs_engine {
     struct lb_engine engine;
@@ -55,6 +52,8 @@ struct fs_engine {
     bool journaled; /* fsync of a directory commits all earlier metadata operations (ext4 with a
                        journal, xfs); known, not assumed */
     atomic_bool sidecars; /* there may be sidecars: set by sweep and attrs.c, never cleared */
+    atomic_bool versions; /* there may be versions in some bucket: set by sweep and keep.c, never
+                             cleared */
     bool no_xattr;        /* the filesystem has no user xattrs: sidecars always */
     pthread_mutex_t key_locks[FS_LOCKS]; /* by hash of bucket and key: held around a commit's check
                                             and rename, a remove, a set_meta */
@@ -62,11 +61,11 @@ struct fs_engine {
                                      bucket is deleted */
     atomic_uint bucket_epoch;     /* counts the buckets created and deleted: what a port knows of
                                      them is stale when it has changed */
-    struct fs_hidden *hidden;
+    struct fs_made made[FS_MADE]; /* the buckets created last; with bucket_lock */
+    size_t made_n;
+    struct fs_keysets *keysets;
     struct fs_dirs *dirs;
     struct fs_durable *durable;
-    atomic_uint ports; /* attached so far */
-    struct fs_counters counters[FS_COUNTERS];
 };
 
 /* What a port last saw of a bucket's name. */
@@ -83,7 +82,6 @@ struct fs_port {
     struct lb_engine_port port;
     struct fs_engine *fs;
     struct fs_cache *cache;
-    struct fs_counters *counters; /* one of the engine's */
     unsigned background; /* clean-up work in flight that no operation waits for; detach runs the
                             loop until it is 0 */
     struct fs_known known[FS_KNOWN];
@@ -93,23 +91,29 @@ static inline struct fs_engine *fs_of(struct lb_engine_port *p) {
     return LB_CONTAINER_OF(p, struct fs_port, port)->fs;
 }
 
-static inline struct fs_counters *fs_counters_of(struct lb_engine_port *p) {
-    return LB_CONTAINER_OF(p, struct fs_port, port)->counters;
-}
+/* ---- version.c: which version of its key a file is; pure functions ---- */
 
-/* A piece of an object was read, or written. */
-static inline void fs_count_read(struct lb_engine_port *p, uint64_t len) {
-    lb_counter_add_shared(&fs_counters_of(p)->reads, 1);
-    lb_counter_add_shared(&fs_counters_of(p)->read_bytes, len);
-}
+#define FS_VERSION_LEN 24 /* of an id: order and salt in hex */
+#define FS_VERSION_NAME_MAX 32
 
-static inline void fs_count_write(struct lb_engine_port *p, uint64_t len) {
-    lb_counter_add_shared(&fs_counters_of(p)->writes, 1);
-    lb_counter_add_shared(&fs_counters_of(p)->written_bytes, len);
-}
+/* Of a key's versions, that with the greater (order, salt) is the later. The null version has an
+ * order, too, as soon as it may meet others; it is not shown. */
+struct fs_version {
+    uint64_t order; /* nanoseconds since 1970, or just more than those before; 0: none */
+    uint32_t salt;
+    bool null;
+    bool marker;
+};
 
-/* durable.c. Any thread. Sets queue, syncs and synced. */
-void fs_durable_stats(struct fs_engine *fs, struct lb_storage_stats *ret);
+/* Negative, 0 or positive. */
+int fs_version_cmp(const struct fs_version *a, const struct fs_version *b);
+/* What a client calls it: "null" also for NULL and for none. */
+void fs_version_id(const struct fs_version *v, struct lb_version_id *ret);
+/* A client's word for a version: order and salt, or `null`. False when it can be none. */
+bool fs_version_parse(struct lb_slice id, struct fs_version *ret);
+/* Its file's name: "<id>", with ".n", ".m" or ".nm" for the null version, a marker, both. */
+void fs_version_name(const struct fs_version *v, char ret[FS_VERSION_NAME_MAX]);
+bool fs_version_name_parse(struct lb_slice name, struct fs_version *ret);
 
 /* ---- names.c: where a key lives; pure functions ---- */
 
@@ -123,6 +127,11 @@ void fs_plain_path(const struct fs_engine *fs, struct lb_slice bucket, struct lb
 /* "<bucket>/.lobos/keys/<2 hex>/<64 hex>" (SHA-256 of the key). */
 void fs_hidden_path(const struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
                     char ret[FS_PATH_MAX]);
+/* "<bucket>/.lobos/versions/<2 hex>/<64 hex>": the directory of a key's versions. */
+void fs_versions_path(const struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+                      char ret[FS_PATH_MAX]);
+/* The SHA-256 of a key in hex. */
+void fs_key_hash(struct lb_slice key, char ret[FS_HASH_HEX + 1]);
 /* "<bucket>/.lobos/<rest>". rest is a NUL-terminated relative path of our own making. */
 void fs_reserved_path(const struct fs_engine *fs, struct lb_slice bucket, const char *rest,
                       char ret[FS_PATH_MAX]);
@@ -145,12 +154,14 @@ struct fs_attrs {
     uint64_t size;
     int64_t mtime_ns;
     struct lb_etag etag;
-    struct lb_slice key; /* of hidden objects and uploads; else empty */
+    struct lb_slice key; /* of hidden objects, uploads and what has a version; else empty */
     struct lb_slice meta;
+    struct fs_version version; /* order 0: it has none */
+    int64_t shown_mtime_ns;    /* with a version: the object's, where the file's is not; else 0 */
 };
 
-/* Encodes with version and CRC32C; decodes with check (CORRUPT). Slices of a decoded one borrow
- * from blob. Formats by byte offset in README.md. */
+/* Encodes in the shortest form, with CRC32C; decodes with check (CORRUPT). Slices of a decoded one
+ * borrow from blob. Formats by byte offset in README.md. */
 void fs_attrs_encode(const struct fs_attrs *a, struct lb_buf *ret);
 int fs_attrs_decode(struct lb_slice blob, struct fs_attrs *ret);
 /* Worker. Stores attrs with the open file fd of inode st->ino in bucket: xattr, or sidecar when too
@@ -173,24 +184,35 @@ void fs_attrs_path(const struct fs_engine *fs, struct lb_slice bucket, uint64_t 
 /* Worker. Removes the sidecar of an inode that is gone; no error when there is none. */
 void fs_attrs_drop(struct fs_engine *fs, struct lb_slice bucket, uint64_t ino);
 
-/* ---- hidden.c: an ordered set of hidden keys per bucket, loaded from disk at first use ---- */
+/* ---- keyset.c: ordered sets of keys per bucket, loaded from disk at first use ---- */
 
-struct fs_hidden *fs_hidden_new(void);
-void fs_hidden_free(struct fs_hidden *h);
+enum fs_keys {
+    FS_KEYS_HIDDEN,    /* have a hidden file */
+    FS_KEYS_VERSIONED, /* have something in versions/ (perhaps nothing that counts) */
+    FS_KEYS_KINDS,
+};
+
+struct fs_keysets *fs_keysets_new(void);
+void fs_keysets_free(struct fs_keysets *h);
 /* Any thread. Is the bucket's set in memory? */
-bool fs_hidden_loaded(struct fs_engine *fs, struct lb_slice bucket);
+bool fs_keys_loaded(struct fs_engine *fs, enum fs_keys kind, struct lb_slice bucket);
 /* Worker. Loads the bucket's set when it is not there yet. */
-int fs_hidden_load(struct fs_engine *fs, struct lb_slice bucket);
-/* Any thread. May there be a hidden object of this key? True also when the set is not loaded. */
-bool fs_hidden_maybe(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
-/* Worker, with the key's lock held, after the file is there or gone. Always 0. */
-int fs_hidden_add(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
-void fs_hidden_remove(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key);
-/* Worker. The first hidden key > after (or >= when inclusive) with prefix, copied to ret
+int fs_keys_load(struct fs_engine *fs, enum fs_keys kind, struct lb_slice bucket);
+/* Any thread. May this key be one of them? True also when the set is not loaded. */
+bool fs_keys_maybe(struct fs_engine *fs, enum fs_keys kind, struct lb_slice bucket,
+                   struct lb_slice key);
+/* Worker, with the key's lock held; when, says keyset.c. */
+void fs_keys_add(struct fs_engine *fs, enum fs_keys kind, struct lb_slice bucket,
+                 struct lb_slice key);
+void fs_keys_remove(struct fs_engine *fs, enum fs_keys kind, struct lb_slice bucket,
+                    struct lb_slice key);
+/* Worker. The first of them > after (or >= when inclusive) with prefix, copied to ret
  * (LB_KEY_MAX). Returns 1, or 0 when there is none, or -errno. */
-int fs_hidden_next(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice prefix,
-                   struct lb_slice after, bool inclusive, char *ret, size_t *ret_len);
-void fs_hidden_drop_bucket(struct fs_engine *fs, struct lb_slice bucket);
+int fs_keys_next(struct fs_engine *fs, enum fs_keys kind, struct lb_slice bucket,
+                 struct lb_slice prefix, struct lb_slice after, bool inclusive, char *ret,
+                 size_t *ret_len);
+/* Of every kind. */
+void fs_keys_drop_bucket(struct fs_engine *fs, struct lb_slice bucket);
 
 /* ---- files.c: the engine's own small files and directories; all worker ---- */
 
@@ -218,17 +240,27 @@ struct fs_found {
     struct lb_vfs_stat st;
     struct fs_attrs attrs; /* borrowed from the blob given */
     bool has_attrs;
+    struct fs_version version; /* which one of its key the file is; order 0: not known, so null */
     struct lb_object_info info;
 };
 /* Worker. Finds a key's object (plain path first, then hidden). Returns 0; NO_SUCH_KEY;
- * NO_SUCH_BUCKET; CORRUPT; -errno. Directories, sockets and symlinks that lead outside are
- * NO_SUCH_KEY. */
+ * NO_SUCH_BUCKET; CORRUPT, with fd -1, and hidden, st and version filled; -errno. Directories,
+ * sockets and symlinks that lead outside are NO_SUCH_KEY. */
 int fs_find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, struct lb_buf *blob,
             struct fs_found *ret);
-/* Fills the rest of f from the open f->fd, flags and blob as for fs_find. Returns 0; -ENOENT when
- * that is no regular file; CORRUPT, with f->st filled; -errno. */
-int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,
-                struct fs_found *f);
+/* Fills the rest of f from the open f->fd of the key's file, flags and blob as for fs_find. Returns
+ * 0; -ENOENT when that is no regular file; CORRUPT, with f->st and f->version filled; -errno. */
+int fs_describe(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, unsigned flags,
+                struct lb_buf *blob, struct fs_found *f);
+/* Worker. Is what has this name now the bucket that had it when bucket_epoch was `epoch`, as far as
+ * this server made it? False also when that can't be told any more. */
+bool fs_bucket_same(struct fs_engine *fs, struct lb_slice bucket, unsigned epoch);
+/* What is shown of one that is CORRUPT: it can be seen and deleted. */
+int fs_damaged_info(struct fs_found *f);
+/* Worker, or with LB_VFS_CACHED a loop (-EAGAIN when it would block). Opens and describes the file
+ * of a key at path. Returns as fs_find, but -ENOENT when there is none. */
+int fs_find_at(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, const char *path,
+               unsigned flags, struct lb_buf *blob, struct fs_found *ret);
 /* Worker. Is it there? 0 or NO_SUCH_BUCKET or -errno. */
 int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket);
 

@@ -1,64 +1,75 @@
-/* Listing a bucket: the plain keys of the directory tree and the hidden keys, merged in byte order,
- * grouped by the delimiter.
+/* Listing a bucket: the plain keys of the directory tree, the hidden keys and, when versions are
+ * wanted, the keys that have some, merged in byte order, grouped by the delimiter.
  *
- * Whatever the delimiter, a group is answered when its first key is met, and then both sources move
+ * Whatever the delimiter, a group is answered when its first key is met, and then all sources move
  * on to the first key past all that begin with it. For '/', the walk answers a directory as a group
  * without entering it. */
 #include <errno.h>
 
-#include "engine/fs/walk_priv.h"
+#include "engine/fs/list_priv.h"
 
 struct lister {
     struct fs_engine *fs;
     struct lb_engine_op *op;
     struct fs_walk walk;
     struct lb_buf blob;
-    size_t hidden_len;
-    bool has_hidden; /* `hidden` is the next hidden key */
-    bool ended;      /* nothing can come after the last group */
-    char hidden[LB_KEY_MAX];
+    struct fs_list_set sets[FS_KEYS_KINDS];
+    bool ended;            /* nothing can come after the last group */
     char past[LB_KEY_MAX]; /* past a group */
 };
 
-/* What comes next. */
-struct next {
-    struct lb_slice key;
-    bool plain; /* from the walk */
-    bool both;  /* and the hidden key is the same */
-    bool prefix;
-};
-
-static int hidden_seek(struct lister *l, struct lb_slice target, bool inclusive) {
-    int found = fs_hidden_next(l->fs, l->op->bucket, l->op->prefix, target, inclusive, l->hidden,
-                               &l->hidden_len);
-    l->has_hidden = found > 0;
+static int set_seek(struct lister *l, enum fs_keys kind, struct lb_slice target, bool inclusive) {
+    struct fs_list_set *set = &l->sets[kind];
+    int found = fs_keys_next(l->fs, kind, l->op->bucket, l->op->prefix, target, inclusive, set->key,
+                             &set->len);
+    set->has = found > 0;
     return found < 0 ? found : 0;
 }
 
+/* Moves the sets that are listed. */
+static int sets_seek(struct lister *l, struct lb_slice target, bool inclusive) {
+    int err = set_seek(l, FS_KEYS_HIDDEN, target, inclusive);
+    if (!err && l->op->versions)
+        err = set_seek(l, FS_KEYS_VERSIONED, target, inclusive);
+    return err;
+}
+
 /* Returns 1, 0 at the end, or -errno. */
-static int peek(struct lister *l, struct next *ret) {
-    struct lb_slice plain, hidden = lb_slice(l->hidden, l->hidden_len);
+static int peek(struct lister *l, struct fs_list_next *ret) {
+    struct lb_slice plain;
     bool prefix;
     int found = fs_walk_peek(&l->walk, &plain, &prefix);
-    if (found < 0 || (found == 0 && !l->has_hidden))
+    if (found < 0)
         return found;
-    int order = !l->has_hidden ? -1 : found == 0 ? 1 : lb_slice_cmp(plain, hidden);
-    if (order <= 0)
-        *ret = (struct next){.key = plain, .plain = true, .both = order == 0, .prefix = prefix};
-    else
-        *ret = (struct next){.key = hidden};
-    return 1;
+    *ret = (struct fs_list_next){0};
+    if (found)
+        *ret = (struct fs_list_next){.key = plain, .plain = true, .prefix = prefix};
+    for (enum fs_keys kind = 0; kind < FS_KEYS_KINDS; kind++) {
+        struct lb_slice key = lb_slice(l->sets[kind].key, l->sets[kind].len);
+        if (!l->sets[kind].has)
+            continue;
+        int order = found ? lb_slice_cmp(key, ret->key) : -1;
+        if (order < 0)
+            *ret = (struct fs_list_next){.key = key};
+        if (order <= 0)
+            ret->in[kind] = true;
+        found = 1;
+    }
+    return found;
 }
 
-static int step(struct lister *l, const struct next *n) {
+static int step(struct lister *l, const struct fs_list_next *n) {
+    int err = 0;
     if (n->plain)
         fs_walk_step(&l->walk);
-    if (!n->plain || n->both)
-        return hidden_seek(l, lb_slice(l->hidden, l->hidden_len), false);
-    return 0;
+    for (enum fs_keys kind = 0; kind < FS_KEYS_KINDS && !err; kind++) {
+        if (n->in[kind])
+            err = set_seek(l, kind, lb_slice(l->sets[kind].key, l->sets[kind].len), false);
+    }
+    return err;
 }
 
-/* Moves both sources past every key that begins with group, which may be part of either's key. */
+/* Moves all sources past every key that begins with group, which may be part of any one's key. */
 static int step_past(struct lister *l, struct lb_slice group) {
     size_t n = group.len;
     memcpy(l->past, group.ptr, n);
@@ -69,11 +80,11 @@ static int step_past(struct lister *l, struct lb_slice group) {
         return 0;
     l->past[n - 1]++;
     int err = fs_walk_seek(&l->walk, lb_slice(l->past, n), true);
-    return err ? err : hidden_seek(l, lb_slice(l->past, n), true);
+    return err ? err : sets_seek(l, lb_slice(l->past, n), true);
 }
 
 /* The common prefix that key belongs to, or an empty slice. */
-static struct lb_slice group_of(const struct lb_engine_op *op, const struct next *n) {
+static struct lb_slice group_of(const struct lb_engine_op *op, const struct fs_list_next *n) {
     if (n->prefix)
         return n->key;
     if (op->delimiter.len == 0)
@@ -95,7 +106,7 @@ static int describe_closed(struct lister *l, struct lb_slice key, struct fs_foun
 }
 
 /* Reads about the object n names. Returns 0; -ENOENT when it is gone. */
-static int describe(struct lister *l, const struct next *n, struct fs_found *f) {
+static int describe(struct lister *l, const struct fs_list_next *n, struct fs_found *f) {
     struct lb_vfs *v = l->fs->vfs;
     char path[FS_PATH_MAX];
     *f = (struct fs_found){.fd = -1};
@@ -107,9 +118,9 @@ static int describe(struct lister *l, const struct next *n, struct fs_found *f) 
     }
     if (f->fd < 0)
         return n->plain && f->fd == -EACCES ? describe_closed(l, n->key, f) : f->fd;
-    int err = fs_describe(l->fs, l->op->bucket, 0, &l->blob, f);
+    int err = fs_describe(l->fs, l->op->bucket, n->key, 0, &l->blob, f);
     if (err == LB_ERR_CORRUPT) /* it is there, to be seen and deleted */
-        err = fs_object_info(&f->st, NULL, &f->info);
+        err = fs_damaged_info(f);
     v->ops->close(v, f->fd);
     return err;
 }
@@ -118,21 +129,34 @@ static bool is_gone(int err) {
     return err == -ENOENT || err == -ENOTDIR || err == -ELOOP || err == -EXDEV || err == -ENXIO;
 }
 
-static int add_object(struct lister *l, const struct next *n) {
-    struct lb_engine_op *op = l->op;
+int fs_list_add(struct lb_engine_op *op, struct lb_slice key, const struct lb_object_info *info) {
     struct lb_list_entry *e = &op->list.entries[op->list.n];
-    struct fs_found f;
-    int err = describe(l, n, &f);
-    if (err)
-        return is_gone(err) ? 0 : err;
-    *e = (struct lb_list_entry){.info = f.info};
+    *e = (struct lb_list_entry){.info = *info};
     e->info.meta = lb_slice(NULL, 0);
-    err = lb_arena_copy(op->arena, n->key, &e->key);
+    int err = lb_arena_copy(op->arena, key, &e->key);
     if (!err && op->want_meta)
-        err = lb_arena_copy(op->arena, f.info.meta, &e->info.meta);
+        err = lb_arena_copy(op->arena, info->meta, &e->info.meta);
     if (!err)
         op->list.n++;
     return err;
+}
+
+/* An object that changes from one version to another meanwhile is found with both, since its key is
+ * known to have versions before that. Returns 1 when the page is full and more of the key remains.
+ */
+static int add_object(struct lister *l, const struct fs_list_next *n) {
+    struct fs_found f;
+    int err = 0;
+    bool versions = l->op->versions;
+    if (!n->in[FS_KEYS_VERSIONED]) {
+        err = describe(l, n, &f);
+        if (err && !is_gone(err))
+            return err;
+    }
+    if (versions && fs_versions_maybe(l->fs, l->op->bucket, n->key))
+        return fs_list_versions(l->fs, l->op, n->key, &l->blob);
+    f.info.latest = versions;
+    return err ? 0 : fs_list_add(l->op, n->key, &f.info);
 }
 
 static int add_group(struct lister *l, struct lb_slice group) {
@@ -148,7 +172,7 @@ static int add_group(struct lister *l, struct lb_slice group) {
 /* Takes up what is next. Returns 1 to go on, 0 at the end, or -errno. */
 static int take(struct lister *l) {
     struct lb_engine_op *op = l->op;
-    struct next n;
+    struct fs_list_next n;
     int found = l->ended ? 0 : peek(l, &n);
     if (found <= 0)
         return found;
@@ -158,25 +182,30 @@ static int take(struct lister *l) {
         return 0;
     }
     int err = group.len ? add_group(l, group) : add_object(l, &n);
+    if (err > 0) {
+        op->list.truncated = true;
+        return 0;
+    }
     if (!err)
         err = group.len ? step_past(l, group) : step(l, &n);
     return err ? err : 1;
 }
 
-/* Moves both sources to the first key after op->after. */
+/* Moves all sources to the first key after op->after. */
 static int seek_after(struct lister *l) {
     struct lb_engine_op *op = l->op;
+    bool within = op->versions && op->after_id.len; /* more of the same key are wanted */
     if (lb_slice_cmp(op->after, op->prefix) < 0 || op->after.len == 0)
-        return hidden_seek(l, op->prefix, true);
-    if (op->delimiter.len && lb_slice_ends_with(op->after, op->delimiter) &&
+        return sets_seek(l, op->prefix, true);
+    if (!within && op->delimiter.len && lb_slice_ends_with(op->after, op->delimiter) &&
         lb_slice_starts_with(op->after, op->prefix)) {
-        const struct next n = {.key = op->after};
+        const struct fs_list_next n = {.key = op->after};
         struct lb_slice group = group_of(op, &n);
         if (group.len && group.len <= LB_KEY_MAX)
             return step_past(l, group);
     }
-    int err = fs_walk_seek(&l->walk, op->after, false);
-    return err ? err : hidden_seek(l, op->after, false);
+    int err = fs_walk_seek(&l->walk, op->after, within);
+    return err ? err : sets_seek(l, op->after, within);
 }
 
 static int list(struct lister *l) {

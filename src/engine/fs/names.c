@@ -1,6 +1,7 @@
 /* Where a key lives. Every path is relative to the data root and made of checked components alone;
  * vfs->open resolves it beneath the root whatever it says. */
 #include <assert.h>
+#include <stdio.h>
 
 #include "engine/fs/fs_priv.h"
 #include "hash/hash.h"
@@ -77,17 +78,28 @@ void fs_reserved_path(const struct fs_engine *fs, struct lb_slice bucket, const 
     path_add(&p, lb_slice_cstr(rest));
 }
 
+void fs_key_hash(struct lb_slice key, char ret[FS_HASH_HEX + 1]) {
+    struct lb_digest d;
+    lb_hash_once(LB_HASH_SHA256, key, &d);
+    lb_hex_encode(d.bytes, FS_HASH_HEX / 2, ret);
+}
+
+static void hashed_path(const struct fs_engine *fs, struct lb_slice bucket, const char *dir,
+                        struct lb_slice key, char ret[FS_PATH_MAX]) {
+    char hash[FS_HASH_HEX + 1], rest[sizeof("versions/hh/") + FS_HASH_HEX];
+    fs_key_hash(key, hash);
+    snprintf(rest, sizeof(rest), "%s/%.2s/%s", dir, hash, hash);
+    fs_reserved_path(fs, bucket, rest, ret);
+}
+
 void fs_hidden_path(const struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
                     char ret[FS_PATH_MAX]) {
-    struct lb_digest d;
-    char hex[FS_HIDDEN_HEX + 1];
-    char rest[sizeof("keys/hh/") + FS_HIDDEN_HEX];
-    lb_hash_once(LB_HASH_SHA256, key, &d);
-    lb_hex_encode(d.bytes, FS_HIDDEN_HEX / 2, hex);
-    memcpy(rest, "keys/hh/", 8);
-    memcpy(rest + 5, hex, 2);
-    memcpy(rest + 8, hex, sizeof(hex));
-    fs_reserved_path(fs, bucket, rest, ret);
+    hashed_path(fs, bucket, "keys", key, ret);
+}
+
+void fs_versions_path(const struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
+                      char ret[FS_PATH_MAX]) {
+    hashed_path(fs, bucket, "versions", key, ret);
 }
 
 pthread_mutex_t *fs_key_lock(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key) {

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "engine/fs/cache_priv.h"
+#include "engine/fs/versions_priv.h"
 
 /* Errors of open that mean that no object is there: nothing, a file where a directory is wanted, a
  * symlink that leads out or around, a socket or a device without a driver. */
@@ -44,8 +45,8 @@ int fs_bucket_check(struct fs_engine *fs, struct lb_slice bucket) {
     return 0;
 }
 
-int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, struct lb_buf *blob,
-                struct fs_found *f) {
+int fs_describe(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, unsigned flags,
+                struct lb_buf *blob, struct fs_found *f) {
     int err = fs->vfs->ops->fstat(fs->vfs, f->fd, &f->st);
     if (err)
         return err;
@@ -55,48 +56,61 @@ int fs_describe(struct fs_engine *fs, struct lb_slice bucket, unsigned flags, st
     if (err && err != -ENODATA)
         return err;
     f->has_attrs = !err;
-    return fs_object_info(&f->st, err ? NULL : &f->attrs, &f->info);
+    if (err)
+        return fs_object_info(&f->st, NULL, &f->info);
+    /* Another program may have given the file another name, with all that it knows. */
+    if (!lb_slice_eq(f->attrs.key, key))
+        f->attrs.version = (struct fs_version){0};
+    if (f->attrs.mtime_ns == f->st.mtime_ns)
+        f->version = f->attrs.version;
+    return fs_object_info(&f->st, &f->attrs, &f->info);
 }
 
-/* Opens the object at path. Returns 0 and fills ret; -ENOENT when there is none. */
-static int find_at(struct fs_engine *fs, struct lb_slice bucket, const char *path, unsigned flags,
-                   struct lb_buf *blob, struct fs_found *ret) {
+int fs_damaged_info(struct fs_found *f) {
+    int err = fs_object_info(&f->st, NULL, &f->info);
+    fs_version_id(&f->version, &f->info.version);
+    return err;
+}
+
+int fs_find_at(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key, const char *path,
+               unsigned flags, struct lb_buf *blob, struct fs_found *ret) {
     struct lb_vfs *v = fs->vfs;
     struct fs_found f = {.fd = v->ops->open(v, fs->root, path, O_RDONLY | flags, 0)};
     if (f.fd == -EACCES || f.fd == -EPERM)
         return LB_ERR_ACCESS_DENIED;
     if (f.fd < 0)
         return means_absent(f.fd) ? -ENOENT : f.fd;
-    int err = fs_describe(fs, bucket, flags, blob, &f);
+    int err = fs_describe(fs, bucket, key, flags, blob, &f);
     if (err) {
         v->ops->close(v, f.fd);
-        return err;
+        f.fd = -1;
     }
     *ret = f;
-    return 0;
+    return err;
 }
 
 static int find_hidden(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,
                        unsigned flags, struct lb_buf *blob, struct fs_found *ret) {
     char path[FS_PATH_MAX];
-    if (!fs_hidden_loaded(fs, bucket)) {
+    if (!fs_keys_loaded(fs, FS_KEYS_HIDDEN, bucket)) {
         if (flags & LB_VFS_CACHED)
             return -EAGAIN;
-        int err = fs_hidden_load(fs, bucket);
+        int err = fs_keys_load(fs, FS_KEYS_HIDDEN, bucket);
         if (err)
             return err;
     }
-    if (!fs_hidden_maybe(fs, bucket, key))
+    if (!fs_keys_maybe(fs, FS_KEYS_HIDDEN, bucket, key))
         return -ENOENT;
     fs_hidden_path(fs, bucket, key, path);
-    int err = find_at(fs, bucket, path, flags, blob, ret);
+    int err = fs_find_at(fs, bucket, key, path, flags, blob, ret);
+    ret->hidden = true;
     if (err)
         return err;
     if (!ret->has_attrs || !lb_slice_eq(ret->attrs.key, key)) {
         fs->vfs->ops->close(fs->vfs, ret->fd);
+        ret->fd = -1;
         return LB_ERR_CORRUPT;
     }
-    ret->hidden = true;
     return 0;
 }
 
@@ -110,7 +124,7 @@ static int find(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice ke
         return LB_ERR_NO_SUCH_BUCKET;
     if (fs_key_is_plain(key)) {
         fs_plain_path(fs, bucket, key, path);
-        err = find_at(fs, bucket, path, flags, blob, ret);
+        err = fs_find_at(fs, bucket, key, path, flags, blob, ret);
     }
     if (err == -ENOENT)
         err = find_hidden(fs, bucket, key, flags, blob, ret);
@@ -139,7 +153,11 @@ static int find_work(struct lb_engine_port *p, struct lb_engine_op *op) {
     struct fs_found found;
     struct lb_buf blob;
     lb_buf_init(&blob, FS_ATTRS_MAX);
-    int err = fs_find(fs, op->bucket, op->key, &blob, &found);
+    int err =
+        op->version.len ? LB_ERR_NO_SUCH_KEY : fs_find(fs, op->bucket, op->key, &blob, &found);
+    if (err == LB_ERR_NO_SUCH_KEY &&
+        (op->version.len || fs_versions_maybe(fs, op->bucket, op->key)))
+        err = fs_version_find(fs, op, &blob, &found);
     if (!err) {
         op->state = fs_entry_new(fs, op->bucket, op->key, &found, op->run.wall_ns);
         err = op->state ? 0 : -ENOMEM;
@@ -153,9 +171,14 @@ static int find_inline(struct lb_engine_port *p, struct lb_engine_op *op, struct
     struct fs_engine *fs = fs_of(p);
     struct fs_cache *c = cache_of(p);
     struct fs_found found;
+    if (op->version.len)
+        return -EAGAIN;
     struct fs_entry *e = fs_cache_get(c, op->bucket, op->key);
     if (!e) {
         int err = find(fs, op->bucket, op->key, LB_VFS_CACHED, &c->blob, &found);
+        /* A marker may have to be told of. */
+        if (err == -ENOENT && fs_versions_maybe(fs, op->bucket, op->key))
+            return -EAGAIN;
         if (err == -ENOENT)
             err = fs_bucket_known(p, op->bucket) ? LB_ERR_NO_SUCH_KEY : LB_ERR_NO_SUCH_BUCKET;
         if (err)
@@ -206,13 +229,13 @@ static int head_finish(struct lb_engine_port *p, struct lb_engine_op *op, int er
 }
 
 static int open_worked(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
-    if (!err)
+    if (!err && op->version.len == 0)
         fs_cache_put(cache_of(p), op->state);
     return open_finish(p, op, err);
 }
 
 static int head_worked(struct lb_engine_port *p, struct lb_engine_op *op, int err) {
-    if (!err)
+    if (!err && op->version.len == 0)
         fs_cache_put(cache_of(p), op->state);
     return head_finish(p, op, err);
 }

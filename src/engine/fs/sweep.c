@@ -1,11 +1,12 @@
 /* What a crash left, removed at start: temporaries and half-removed buckets always; sidecars of
  * files that are gone while a bounded walk can tell; uploads that nobody has touched for long.
  * Nothing here is needed for correctness: what can't be removed is only logged. */
-#include "engine/fs/write_priv.h"
+#include "engine/fs/versions_priv.h"
 
 #define WALK_MAX 200000u /* entries looked at for one bucket's sidecars; more: they stay */
 #define WALK_DEPTH_MAX 200
 #define SIDECARS_MAX 100000u
+#define SWEEP_KEYS_MAX 10000u /* whose versions are looked at */
 
 static void failed(const char *what, const char *path, int err) {
     lb_warn("sweep: could not remove", LB_LOG_C("what", what), LB_LOG_C("path", path),
@@ -155,6 +156,69 @@ static void sweep_sidecars(struct fs_engine *fs, struct lb_slice bucket) {
     lb_buf_fini(&names);
 }
 
+/* ---- versions ---- */
+
+/* What a change that was cut off has left there counts for nothing; it is removed where that is not
+ * much work, elsewhere with the next change of the key. */
+static void sweep_key(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key) {
+    struct fs_key_state s = {0};
+    struct lb_buf blob;
+    lb_buf_init(&blob, FS_ATTRS_MAX);
+    int rc = fs_state_enter(fs, bucket, key, &blob, &s);
+    if (rc == 0) {
+        fs_state_fini(fs, &s);
+        if (s.any)
+            fs_versions_prune(fs, bucket, key);
+    } else {
+        failed("versions of", "a key", rc);
+    }
+    lb_buf_fini(&blob);
+}
+
+/* Directories in which no version is, or none any more. */
+static void sweep_empty(struct fs_engine *fs, const char *versions) {
+    struct lb_buf folders, hashes;
+    char path[FS_PATH_MAX];
+    unsigned seen = 0;
+    lb_buf_init(&folders, SIZE_MAX / 2);
+    lb_buf_init(&hashes, SIZE_MAX / 2);
+    names_of(fs, versions, &folders);
+    NAMES_EACH(folder, &folders) {
+        snprintf(path, sizeof(path), "%s/%s", versions, folder);
+        lb_buf_clear(&hashes);
+        names_of(fs, path, &hashes);
+        size_t len = strlen(path);
+        NAMES_EACH(hash, &hashes) {
+            snprintf(path + len, sizeof(path) - len, "/%s", hash);
+            if (seen++ < SWEEP_KEYS_MAX)
+                fs->vfs->ops->rmdir(fs->vfs, fs->root, path);
+        }
+    }
+    lb_buf_fini(&hashes);
+    lb_buf_fini(&folders);
+}
+
+static void sweep_versions(struct fs_engine *fs, struct lb_slice bucket) {
+    struct lb_vfs_stat st;
+    char path[FS_PATH_MAX], after[LB_KEY_MAX];
+    size_t len = 0;
+    int more = 1;
+    fs_reserved_path(fs, bucket, "versions", path);
+    if (fs->vfs->ops->stat(fs->vfs, fs->root, path, &st) < 0)
+        return;
+    atomic_store(&fs->versions, true);
+    sweep_empty(fs, path);
+    for (unsigned i = 0; i < SWEEP_KEYS_MAX && more > 0; i++) {
+        char key[LB_KEY_MAX];
+        more = fs_keys_next(fs, FS_KEYS_VERSIONED, bucket, lb_slice(NULL, 0), lb_slice(after, len),
+                            i == 0, key, &len);
+        if (more > 0) {
+            memcpy(after, key, len);
+            sweep_key(fs, bucket, lb_slice(key, len));
+        }
+    }
+}
+
 /* ---- uploads ---- */
 
 static void sweep_uploads(struct fs_engine *fs, struct lb_slice bucket, int64_t before_ns) {
@@ -205,6 +269,7 @@ static void sweep_bucket(struct fs_engine *fs, struct lb_slice bucket, int64_t b
         sweep_uploads(fs, bucket, before_ns);
     fs_reserved_path(fs, bucket, "tmp", path);
     clear(fs, path);
+    sweep_versions(fs, bucket);
     sweep_sidecars(fs, bucket);
 }
 

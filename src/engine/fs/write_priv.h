@@ -106,6 +106,8 @@ struct fs_install {
     struct lb_slice meta;
     const struct lb_precond *precond;
     const char *upload_id; /* must still be there at that moment; NULL: none */
+    enum lb_versioning versioning;
+    int64_t wall_ns; /* now, by the time of day */
     bool sync;
     bool cached; /* with sync: bytes may still be in the page cache alone */
 };
@@ -120,6 +122,22 @@ int fs_install(struct fs_engine *fs, const struct fs_install *in, struct fs_touc
  * sync, the file is durable on return but for its name. cached: as in fs_install. */
 int fs_record(struct fs_engine *fs, struct lb_slice bucket, int fd, struct fs_attrs *a, bool sync,
               bool cached);
+
+/* Worker, with the key's lock held. Renames in->tmp to the key's place, which is hidden when
+ * something else is in the way; the attributes a, which the file has, are then stored again, unless
+ * they say the key already. */
+int fs_place(struct fs_engine *fs, const struct fs_install *in, struct fs_attrs *a,
+             struct fs_touched *t);
+
+/* Worker, with the key's lock held. Is the upload that is to become an object still there? */
+int fs_upload_check(struct fs_engine *fs, const struct fs_install *in);
+
+/* Worker, with the key's lock held. Removes the object at the key's place, whatever its form. */
+int fs_object_remove(struct fs_engine *fs, const struct lb_engine_op *op, struct fs_touched *t);
+
+/* Worker. Copies through memory. OBJECT_CHANGED when `from` is shorter. */
+int fs_copy_range(struct lb_vfs *v, int from, uint64_t from_off, int to, uint64_t to_off,
+                  uint64_t len);
 
 /* Worker. Renames tmp (beneath fs->root) over name in dir and drops the sidecar of a file that was
  * there. */
@@ -156,6 +174,7 @@ struct fs_writer {
     struct lb_slice key;
     struct lb_slice upload_id; /* empty: the object itself */
     uint32_t part;
+    unsigned epoch; /* fs->bucket_epoch when it began */
     uint64_t size_hint;
     bool relaxed;
     pthread_mutex_t lock; /* of opening: the first of several writes at once does it */

@@ -64,6 +64,7 @@ static struct fs_writer *writer_new(struct lb_engine_port *p, const struct lb_en
     w->w.port = p;
     w->fs = fs_of(p);
     w->part = op->part;
+    w->epoch = atomic_load(&w->fs->bucket_epoch);
     w->size_hint = op->size_hint;
     w->relaxed = op->relaxed;
     w->fd = -1;
@@ -174,6 +175,10 @@ static int open_file(struct fs_writer *w, bool direct, size_t first) {
         return fd;
     w->fd = fd;
     w->direct = direct;
+    /* The bucket may have been deleted, and another made, before anything of this was on disk. From
+     * here on the temporary would be gone with it. */
+    if (!fs_bucket_same(w->fs, w->bucket, w->epoch))
+        return LB_ERR_NO_SUCH_BUCKET;
     /* One write of it all has nobody to run beside. */
     return first == w->size_hint ? 0 : reserve(w);
 }
@@ -224,7 +229,6 @@ void fs_write(struct lb_writer *lw, struct lb_engine_op *op, struct lb_pool_buf 
     op->state = w;
     op->piece = (struct lb_piece){.fd = -1, .off = lw->size, .len = buf->len, .buf = buf};
     lw->size += buf->len;
-    fs_count_write(lw->port, buf->len);
     fs_work(lw->port, op, write_work);
 }
 
@@ -267,7 +271,6 @@ static void append_worked(struct lb_io_op *io, int64_t res) {
         return;
     }
     w->w.size += (uint64_t)res;
-    fs_count_write(w->w.port, (uint64_t)res);
     op->piece.off += (uint64_t)res;
     op->piece.len -= (size_t)res;
     if (op->piece.len > 0)
@@ -318,6 +321,8 @@ static int install_object(struct fs_writer *w) {
                             .etag = w->op->etag,
                             .meta = w->op->meta,
                             .precond = &w->op->precond,
+                            .versioning = w->op->versioning,
+                            .wall_ns = w->op->run.wall_ns,
                             .sync = !w->relaxed,
                             .cached = w->cached};
     return fs_install(w->fs, &in, &w->wait.touched, &w->info);
@@ -374,6 +379,7 @@ static void commit_worked(struct lb_io_op *io, int64_t res) {
 void fs_commit(struct lb_writer *lw, struct lb_engine_op *op) {
     struct fs_writer *w = fs_writer_of(lw);
     w->op = op;
+    op->run.wall_ns = lb_io_wall_ns(lw->port->io);
     w->wait.done = commit_durable;
     w->wait.bucket = w->bucket;
     w->io.done = commit_worked;

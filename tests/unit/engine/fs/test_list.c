@@ -199,7 +199,7 @@ static void test_random_trees(void **state) {
             }
         }
         oracle_fini(&o);
-        fs_hidden_drop_bucket(fs_env_fs(e), LB_S("b"));
+        fs_keys_drop_bucket(fs_env_fs(e), LB_S("b"));
         snprintf(command, sizeof(command), "rm -rf '%s/b'", e->dir);
         assert_int_equal(system(command), 0);
     }

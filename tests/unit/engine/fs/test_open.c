@@ -91,8 +91,8 @@ static void test_hidden_after_restart(void **state) {
     fs_env_open(e, NULL);
     assert_int_equal(head_err(e, "b", "x//z"), LB_ERR_NO_SUCH_KEY);
     check_text(e, "x//y", "text");
-    assert_true(fs_hidden_maybe(fs_env_fs(e), LB_S("b"), LB_S("x//y")));
-    assert_false(fs_hidden_maybe(fs_env_fs(e), LB_S("b"), LB_S("x//z")));
+    assert_true(fs_keys_maybe(fs_env_fs(e), FS_KEYS_HIDDEN, LB_S("b"), LB_S("x//y")));
+    assert_false(fs_keys_maybe(fs_env_fs(e), FS_KEYS_HIDDEN, LB_S("b"), LB_S("x//z")));
 }
 
 static void test_not_there(void **state) {
