@@ -147,8 +147,6 @@ void lb_metrics_sum(const struct lb_metrics *m, struct lb_metrics_sum *ret) {
         ret->pool_used += lb_counter_get(&l->pool_used);
         ret->pool_held += lb_counter_get(&l->pool_held);
         ret->pool_max += lb_counter_get(&l->pool_max);
-        ret->documents += lb_counter_get(&l->documents);
-        ret->heads += lb_counter_get(&l->heads);
         ret->accepted += lb_counter_get(&l->accepted);
         ret->refused += lb_counter_get(&l->refused);
         ret->slow += lb_counter_get(&l->slow);

@@ -46,8 +46,6 @@ struct lb_loop_metrics {
     struct lb_counter pool_used; /* bytes of pool buffers that are out */
     struct lb_counter pool_held; /* bytes of the pool's regions */
     struct lb_counter pool_max;  /* bytes the pool may hold */
-    struct lb_counter documents; /* bytes of documents that requests hold */
-    struct lb_counter heads;     /* bytes of request arenas and heads that connections hold */
     /* counters */
     struct lb_counter accepted; /* connections */
     struct lb_counter refused;  /* of them, those answered 503 for there being too many */
@@ -116,7 +114,7 @@ int lb_metrics_status(size_t i);
 /* Everything but the operations. */
 struct lb_metrics_sum {
     uint64_t connections, in_flight;
-    uint64_t pool_used, pool_held, pool_max, documents, heads; /* bytes */
+    uint64_t pool_used, pool_held, pool_max; /* bytes */
     uint64_t accepted, refused, slow;
     uint64_t auth_failures[LB_AUTH_FAILURES];
 };

@@ -123,8 +123,6 @@ static void write_loops(const struct lb_metrics *m, struct lb_buf *out) {
     single(out, M_BUFFER_USED, sum.pool_used);
     single(out, M_BUFFER_HELD, sum.pool_held);
     single(out, M_BUFFER_MAX, sum.pool_max);
-    single(out, M_DOCUMENTS, sum.documents);
-    single(out, M_HEADS, sum.heads);
     begin(out, M_AUTH_FAILURES);
     for (unsigned f = 0; f < LB_AUTH_FAILURES; f++) {
         const struct lb_prom_label label = {
@@ -185,6 +183,10 @@ void lb_report_write(const struct lb_report *r, struct lb_buf *out) {
     write_server(r, out);
     write_ops(r->metrics, out);
     write_loops(r->metrics, out);
+    if (r->budget) {
+        single(out, M_REQUEST_USED, atomic_load_explicit(&r->budget->used, memory_order_relaxed));
+        single(out, M_REQUEST_MAX, r->budget->max);
+    }
     if (r->storage)
         write_storage(r->storage, out);
     if (r->usage)

@@ -2,6 +2,7 @@
 #ifndef LB_METRICS_REPORT_H
 #define LB_METRICS_REPORT_H
 
+#include "base/budget.h"
 #include "metrics/metrics.h"
 #include "metrics/prom.h"
 #include "metrics/storage.h"
@@ -21,6 +22,7 @@ struct lb_report {
     const struct lb_metrics *metrics;
     struct lb_usage *usage;                 /* NULL: nobody counts */
     const struct lb_storage_stats *storage; /* NULL: not known */
+    const struct lb_budget *budget;         /* of memory for requests; NULL: none */
     const struct lb_process_stats *process; /* NULL: not known */
     const char *version, *engine, *io, *hash;
     int64_t now_ns;       /* time of day */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "auth/creds.h"
+#include "server/address.h"
 #include "server/config_priv.h"
 
 static int fail(struct lb_buf *why, const char *text) {
@@ -98,6 +99,17 @@ static int check_auth(struct lb_config *c, struct lb_buf *why) {
     return 0;
 }
 
+static int check_metrics(const struct lb_config *c, struct lb_buf *why) {
+    struct lb_address address;
+    if (strcmp(c->metrics_listen, "off") == 0 || lb_address_parse(c->metrics_listen, &address) == 0)
+        return 0;
+    lb_buf_printf(why,
+                  "metrics_listen = %s: must be an address and a port such as 127.0.0.1:9091 or "
+                  "[::1]:9091, or off",
+                  c->metrics_listen);
+    return -EINVAL;
+}
+
 int lb_config_check(struct lb_config *c, struct lb_buf *why) {
     if (strcmp(c->backend, "spdk_blobstore") == 0)
         return fail(why, "backend = spdk_blobstore: this lobos was built without SPDK; use "
@@ -107,8 +119,15 @@ int lb_config_check(struct lb_config *c, struct lb_buf *why) {
                          "(Or use --root DIR or --dir DIR.)");
     if (!c->tls_certificate[0] != !c->tls_key[0])
         return fail(why, "tls_certificate and tls_key go together: one of them is empty");
+<<<<<<< Updated upstream
     int err = check_threads(c, why);
     if (err == 0)
         err = check_auth(c, why);
     return err ? err : config_check_control(c, why);
+=======
+    int err = check_metrics(c, why);
+    if (err == 0)
+        err = check_threads(c, why);
+    return err ? err : check_auth(c, why);
+>>>>>>> Stashed changes
 }

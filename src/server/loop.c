@@ -21,6 +21,16 @@ static void on_closed(struct lb_conns *cs) {
     stop_if_done(LB_CONTAINER_OF(cs, struct lb_loop, conns));
 }
 
+/* At the end of a turn: shows others what the loop alone may look at. */
+static bool publish(void *ctx) {
+    struct lb_loop *l = ctx;
+    lb_counter_set(&l->metrics->connections, l->conns.n);
+    lb_counter_set(&l->metrics->in_flight, l->conns.in_flight);
+    lb_counter_set(&l->metrics->pool_used, lb_pool_used(l->pool));
+    lb_counter_set(&l->metrics->pool_held, lb_pool_held(l->pool));
+    return false;
+}
+
 int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_io *io) {
     l->conf = conf;
     l->io = io;
@@ -30,6 +40,8 @@ int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_i
     if (!l->pool || !l->hash)
         return -ENOMEM;
     lb_io_tick_add(io, lb_hash_service_tick, l->hash);
+    if (l->metrics)
+        lb_io_tick_add(io, publish, l);
     int err = conf->engine->ops->attach(conf->engine, io, l->pool, &l->port);
     if (err < 0)
         return err;
@@ -45,10 +57,14 @@ int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_i
         .tls = conf->tls,
         .idle_timeout_s = conf->idle_timeout_s,
         .access_log = conf->access_log,
+        .slow_ms = conf->slow_ms,
+        .metrics = l->metrics,
         .n_max = conf->connections_max,
         .closed = on_closed,
     };
     lb_list_init(&l->conns.list);
+    if (l->metrics)
+        lb_counter_set(&l->metrics->pool_max, conf->pool_size);
     int fd = conf->inherited_fd >= 0 ? dup(conf->inherited_fd)
                                      : lb_io_listen(io, (const struct sockaddr *)&conf->address,
                                                     conf->address_len, true);
@@ -115,8 +131,10 @@ static void free_thread(struct lb_loop *l) {
     l->joined = true;
 }
 
-int lb_loop_start(struct lb_loop *l, const struct lb_loop_conf *conf, int core) {
-    *l = (struct lb_loop){.conf = conf, .core = core, .state = LB_LOOP_STARTING};
+int lb_loop_start(struct lb_loop *l, const struct lb_loop_conf *conf,
+                  struct lb_loop_metrics *metrics, int core) {
+    *l =
+        (struct lb_loop){.conf = conf, .core = core, .metrics = metrics, .state = LB_LOOP_STARTING};
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -168,6 +186,10 @@ void lb_loop_abort(struct lb_loop *l) {
 
 void lb_loop_set_access_log(struct lb_loop *l, bool on) {
     atomic_store(&l->conns.access_log, on);
+}
+
+void lb_loop_set_slow(struct lb_loop *l, unsigned slow_ms) {
+    atomic_store(&l->conns.slow_ms, slow_ms);
 }
 
 int lb_loop_join(struct lb_loop *l, const struct timespec *until) {

@@ -22,6 +22,7 @@ struct lb_loop_conf {
     unsigned idle_timeout_s;
     size_t connections_max; /* of this loop */
     bool access_log;
+    unsigned slow_ms; /* requests that take longer are logged; 0: none */
     int inherited_fd; /* a listening socket from the service manager, or -1 */
     struct sockaddr_storage address;
     socklen_t address_len;
@@ -36,6 +37,7 @@ struct lb_loop {
     struct lb_hash_service *hash;
     struct lb_engine_port *port;
     struct lb_s3 *s3;
+    struct lb_loop_metrics *metrics; /* borrowed; NULL: nothing is counted */
     struct lb_conns conns;
     struct lb_listener listener;
     bool stopping;
@@ -48,9 +50,10 @@ struct lb_loop {
     int err; /* why it did not start */
 };
 
-/* Starts the thread and waits until it listens. Returns 0; or -errno when it could not, and nothing
- * is left of it. */
-int lb_loop_start(struct lb_loop *l, const struct lb_loop_conf *conf, int core);
+/* Starts the thread and waits until it listens. metrics: where it counts, borrowed. Returns 0; or
+ * -errno when it could not, and nothing is left of it. */
+int lb_loop_start(struct lb_loop *l, const struct lb_loop_conf *conf,
+                  struct lb_loop_metrics *metrics, int core);
 
 /* Any thread, once. Asks the loop to stop accepting and to end when its last connection has. */
 void lb_loop_drain(struct lb_loop *l);
@@ -58,6 +61,8 @@ void lb_loop_drain(struct lb_loop *l);
 void lb_loop_abort(struct lb_loop *l);
 /* Any thread. Switches the access log. */
 void lb_loop_set_access_log(struct lb_loop *l, bool on);
+/* Any thread. Sets from when on a request is slow; 0: none is. */
+void lb_loop_set_slow(struct lb_loop *l, unsigned slow_ms);
 /* Waits for the thread to end, at most until that time (CLOCK_MONOTONIC). Returns 0 (it is joined
  * and freed, now or by an earlier call), or -ETIMEDOUT. */
 int lb_loop_join(struct lb_loop *l, const struct timespec *until);

@@ -17,7 +17,6 @@ static void print_started(const struct lb_config *c, const struct lb_options *o,
     if (o->single_dir)
         printf(" for bucket %s", c->fs_single_bucket);
     printf(" at %s\n", address);
-    fflush(stdout);
 }
 
 static void reload(struct lb_server *s, int argc, char **argv) {
@@ -29,7 +28,8 @@ static void reload(struct lb_server *s, int argc, char **argv) {
         lb_error("the configuration was not reloaded", LB_LOG_S("reason", lb_buf_slice(&why)));
     } else {
         lb_server_reload(s, &fresh);
-        lb_info("reloaded log_level, log_format and access_log; other keys need a restart");
+        lb_info("reloaded log_level, log_format, access_log and slow_request_ms; other keys need a "
+                "restart");
     }
     lb_config_fini(&fresh);
     lb_buf_fini(&why);
@@ -68,6 +68,9 @@ static int serve(const struct lb_config *c, const struct lb_options *o, int argc
     if (lb_server_start(c, &s) < 0)
         return EXIT_FAILURE;
     print_started(c, o, lb_server_port(s));
+    if (lb_server_metrics_address(s)[0])
+        printf("Metrics at http://%s/metrics\n", lb_server_metrics_address(s));
+    fflush(stdout);
     lb_bootstrap_notify("READY=1");
     wait_for_end(s, &signals, argc, argv);
     restore_signals();

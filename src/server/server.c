@@ -10,9 +10,11 @@
 #include "engine/registry.h"
 #include "server/bootstrap.h"
 #include "server/loop.h"
+#include "server/monitor.h"
 #include "server/tls.h"
 
 #define WORKERS 16
+#define USAGE_BUCKETS_MAX 10000
 #define PART_SIZE_MIN (5u << 20)
 #define ABORT_TIMEOUT_S 3
 /* Of the memory for requests, the part that is not for the buffers of bodies. */
@@ -23,7 +25,10 @@ struct lb_server {
     struct lb_vfs *vfs;
     struct lb_workers *workers;
     struct lb_engine *engine;
-    struct lb_creds_box creds; /* with authentication */
+    struct lb_metrics *metrics;
+    struct lb_usage *usage;
+    struct lb_monitor *monitor; /* NULL: off */
+    struct lb_creds_box creds;  /* with authentication */
     struct lb_tls *tls;
     struct lb_s3_conf s3;
     struct lb_s3_buckets buckets;
@@ -112,6 +117,12 @@ static uint64_t list_cache(const struct lb_config *c) {
     return c->fs_list_cache < half ? c->fs_list_cache : half;
 }
 
+static enum lb_io_backend backend_of(const struct lb_config *c) {
+    return strcmp(c->io_backend, "io_uring") == 0 ? LB_IO_URING
+           : strcmp(c->io_backend, "epoll") == 0  ? LB_IO_POSIX
+                                                  : LB_IO_AUTO;
+}
+
 static void set_loop_conf(struct lb_server *s) {
     const struct lb_config *c = s->config;
     uint64_t requests = c->max_memory - list_cache(c);
@@ -122,14 +133,13 @@ static void set_loop_conf(struct lb_server *s) {
         .workers = s->workers,
         .s3 = &s->s3,
         .tls = s->tls,
-        .backend = strcmp(c->io_backend, "io_uring") == 0 ? LB_IO_URING
-                   : strcmp(c->io_backend, "epoll") == 0  ? LB_IO_POSIX
-                                                          : LB_IO_AUTO,
+        .backend = backend_of(c),
         .pool_size = (requests - s->budget.max) / c->http_threads,
         .budget = &s->budget,
         .idle_timeout_s = (unsigned)c->idle_timeout,
         .connections_max = (c->max_connections + c->http_threads - 1) / c->http_threads,
         .access_log = c->access_log,
+        .slow_ms = (unsigned)c->slow_request_ms,
         .inherited_fd = lb_bootstrap_inherited_socket(),
     };
 }
@@ -205,7 +215,8 @@ static int start_loops(struct lb_server *s) {
         set_address(c, s->port, &s->loop);
         int err = i == 0 && s->loop.inherited_fd < 0 ? check_port(&s->loop) : 0;
         if (err == 0)
-            err = lb_loop_start(&s->loops[i], &s->loop, c->cores_n ? (int)c->cores[i] : -1);
+            err = lb_loop_start(&s->loops[i], &s->loop, &s->metrics->loops[i],
+                                c->cores_n ? (int)c->cores[i] : -1);
         if (err < 0) {
             log_listen_failure(s, err);
             return err;
@@ -236,6 +247,49 @@ static int open_engine(struct lb_server *s) {
     return err;
 }
 
+static int make_metrics(struct lb_server *s) {
+    const char *names[LB_METRICS_OPS_MAX];
+    struct timespec now;
+    size_t n = 0;
+    while (n < LB_METRICS_OPS_MAX && (names[n] = lb_s3_op_name(n)))
+        n++;
+    clock_gettime(CLOCK_REALTIME, &now);
+    s->metrics = lb_metrics_new((unsigned)s->config->http_threads, names, n,
+                                now.tv_sec * (int64_t)1000000000 + now.tv_nsec);
+    s->usage = lb_usage_new(USAGE_BUCKETS_MAX);
+    return s->metrics && s->usage ? 0 : -ENOMEM;
+}
+
+/* Before all that may take its time: who watches is to see that the server is starting. */
+static int start_monitor(struct lb_server *s) {
+    const char *listen = s->config->metrics_listen;
+    struct lb_monitor_conf conf = {
+        .backend = backend_of(s->config), .metrics = s->metrics, .usage = s->usage};
+    if (lb_address_parse(listen, &conf.address) < 0)
+        return 0; /* off */
+    int err = lb_monitor_start(&conf, &s->monitor);
+    if (err < 0)
+        lb_error("cannot listen for metrics", LB_LOG_C("metrics_listen", listen),
+                 LB_LOG_C("err", lb_err_name(err)),
+                 LB_LOG_C("reason", err == -EADDRINUSE
+                                        ? "another program uses this port: set metrics_listen to "
+                                          "another address, or to off"
+                                        : strerror(-err)));
+    return err;
+}
+
+static void announce(struct lb_server *s) {
+    const struct lb_monitor_served served = {
+        .engine = s->engine,
+        .budget = &s->budget,
+        .io = lb_io_name(s->loops[0].io),
+        .hash = lb_hash_service_name(s->loops[0].hash),
+    };
+    lb_metrics_set_state(s->metrics, LB_SERVER_SERVING);
+    if (s->monitor)
+        lb_monitor_serve(s->monitor, &served);
+}
+
 int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
     struct lb_server *s = calloc(1, sizeof(*s));
     if (!s)
@@ -243,6 +297,10 @@ int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
     s->config = config;
     s->vfs = lb_vfs_posix();
     int err = lb_workers_new(WORKERS, &s->workers);
+    if (err == 0)
+        err = make_metrics(s);
+    if (err == 0)
+        err = start_monitor(s);
     if (err == 0)
         err = load_creds(s);
     if (err == 0 && config->tls_certificate[0]) {
@@ -267,8 +325,13 @@ int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
             lb_server_free(s);
         return err;
     }
+    announce(s);
     *ret = s;
     return 0;
+}
+
+const char *lb_server_metrics_address(const struct lb_server *s) {
+    return s->monitor ? lb_monitor_address(s->monitor) : "";
 }
 
 unsigned lb_server_port(const struct lb_server *s) {
@@ -279,6 +342,8 @@ void lb_server_reload(struct lb_server *s, const struct lb_config *config) {
     lb_server_setup_log(config);
     for (unsigned i = 0; i < s->loops_n; i++)
         lb_loop_set_access_log(&s->loops[i], config->access_log);
+    for (unsigned i = 0; i < s->loops_n; i++)
+        lb_loop_set_slow(&s->loops[i], (unsigned)config->slow_request_ms);
 }
 
 /* Waits for all loops, timeout_s in all. */
@@ -293,6 +358,8 @@ static bool join_loops(struct lb_server *s, unsigned timeout_s) {
 }
 
 bool lb_server_stop(struct lb_server *s, unsigned timeout_s) {
+    if (s->metrics)
+        lb_metrics_set_state(s->metrics, LB_SERVER_DRAINING);
     for (unsigned i = 0; i < s->loops_n; i++)
         lb_loop_drain(&s->loops[i]);
     if (join_loops(s, timeout_s))
@@ -307,12 +374,15 @@ bool lb_server_stop(struct lb_server *s, unsigned timeout_s) {
 void lb_server_free(struct lb_server *s) {
     if (!s)
         return;
+    lb_monitor_stop(s->monitor);
     if (s->engine)
         s->engine->ops->free(s->engine);
     lb_tls_free(s->tls);
     if (s->creds.set)
         lb_creds_box_fini(&s->creds);
     lb_workers_free(s->workers);
+    lb_usage_free(s->usage);
+    lb_metrics_free(s->metrics);
     free(s->loops);
     free(s);
 }

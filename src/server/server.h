@@ -15,7 +15,10 @@ int lb_server_start(const struct lb_config *config, struct lb_server **ret);
 /* The port bound (that of the configuration, or the one chosen for 0). */
 unsigned lb_server_port(const struct lb_server *s);
 
-/* Takes over what may change while serving: log_level, access_log. */
+/* Where metrics are served ("127.0.0.1:9091"), or empty when they are not. */
+const char *lb_server_metrics_address(const struct lb_server *s);
+
+/* Takes over what may change while serving: log_level, log_format, access_log, slow_request_ms. */
 void lb_server_reload(struct lb_server *s, const struct lb_config *config);
 
 /* Drains for at most timeout_s, then breaks off. Returns true when every loop has ended; false

@@ -1,5 +1,7 @@
 """A lobos process for a test: in a folder of its own, on a free port, watched, stopped, its log read."""
 
+import contextlib
+import http.client
 import os
 import pathlib
 import re
@@ -32,7 +34,10 @@ def environment(**more):
 
 
 def run(*arguments, **more):
-    """Runs lobos to its end, which must come by itself."""
+    """Runs lobos to its end, which must come by itself. One that might serve has no metrics' port,
+    which others use."""
+    if "-p" in arguments:
+        arguments += ("--set", "metrics_listen=off")
     return subprocess.run([BINARY, *map(str, arguments)], env=environment(**more), text=True,
                           capture_output=True, timeout=START_S, check=False)
 
@@ -58,6 +63,7 @@ class Lobos:
         self.process = None
         self.lines = []
         self.port = 0
+        self.metrics_port = 0  # known once metrics() has asked for it
         self.vm_hwm = 0
 
     def _options(self, form, config, threads, options, settings):
@@ -68,6 +74,7 @@ class Lobos:
             result = [f"--{form}", self.root, "-p", "0", "-t", threads]
         if self.tls:
             settings = {"tls_certificate": self.tls[0], "tls_key": self.tls[1], **settings}
+        settings = {"metrics_listen": "127.0.0.1:0", **settings}
         for key, value in settings.items():
             result += ["--set", f"{key}={value}"]
         return [str(o) for o in [*result, *options]]
@@ -91,6 +98,7 @@ class Lobos:
                                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=log, env=environment(**self.environ), **popen)
         self.lines = []
+        self.metrics_port = 0
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
             found = re.match(r"Starting S3 .*:(\d+)$", line)
@@ -100,6 +108,31 @@ class Lobos:
         status = self.wait()
         self.process = None
         raise StartFailed(f"exit status {status}\n{self.log}")
+
+    def _find_metrics(self):
+        while not self.metrics_port:
+            line = self.process.stdout.readline()
+            assert line, "no metrics are served"
+            self.lines.append(line.rstrip("\n"))
+            found = re.fullmatch(r"Metrics at http://\S+:(\d+)/metrics", self.lines[-1])
+            if found:
+                self.metrics_port = int(found[1])
+
+    def watch(self, path="/metrics", method="GET", timeout=10):
+        """Status and text of what is answered to those who watch."""
+        self._find_metrics()
+        connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request(method, path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+    def metrics(self):
+        """All values of a scrape, by name and labels as they are written."""
+        status, text = self.watch()
+        assert status == 200
+        lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in lines}
 
     def restart(self):
         self.stop()

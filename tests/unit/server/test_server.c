@@ -24,6 +24,7 @@ static int setup(void **state) {
     assert_int_equal(lb_config_init(&config), 0);
     assert_int_equal(lb_config_set(&config, NULL, "directory", dir, &why), 0);
     assert_int_equal(lb_config_set(&config, NULL, "port", "0", &why), 0);
+    assert_int_equal(lb_config_set(&config, NULL, "metrics_listen", "127.0.0.1:0", &why), 0);
     assert_int_equal(lb_config_set(&config, NULL, "http_threads", "3", &why), 0);
     assert_int_equal(lb_config_set(&config, NULL, "buckets", "one,two", &why), 0);
     assert_int_equal(lb_config_check(&config, &why), 0);
