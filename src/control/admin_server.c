@@ -27,7 +27,7 @@ int control_admin_get_status(struct control_call *call, const void *request) {
     status->io = control_text(call, lb_slice_cstr(conf->io_name));
     status->connections = sum.connections;
     status->in_flight = sum.in_flight;
-    status->memory_used = sum.pool_used + sum.documents + sum.heads;
+    status->memory_used = sum.pool_used;
     status->memory_max = sum.pool_max;
     status->storage_free = storage.free_bytes;
     status->storage_total = storage.size_bytes;

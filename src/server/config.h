@@ -20,16 +20,10 @@ struct lb_config {
         *grpc_tls_certificate, *grpc_tls_key, *grpc_client_ca, *auth_enabled, *access_key,
         *secret_key, *region, *domain, *default_bucket, *buckets, *durability, *io_backend,
         *tls_certificate, *tls_key, *log_level, *log_format, *fs_directory, *fs_single_bucket,
-<<<<<<< Updated upstream
-        *spdk_device, *spdk_log_level;
-    uint64_t port, http_threads, max_memory, max_connections, idle_timeout, drain_timeout,
-        usage_interval, fs_list_cache, fs_open_files, fs_upload_expiry_days, fs_index_refresh_sec,
-=======
         *spdk_device, *spdk_log_level, *metrics_listen;
-    uint64_t slow_request_ms, port, http_threads, max_memory, max_connections, idle_timeout,
-        drain_timeout, fs_list_cache, fs_open_files, fs_upload_expiry_days, fs_index_refresh_sec,
->>>>>>> Stashed changes
-        spdk_cluster_sz, spdk_reactor_core, spdk_max_use_pct;
+    uint64_t port, http_threads, max_memory, max_connections, idle_timeout, drain_timeout,
+        slow_request_ms, usage_interval, fs_list_cache, fs_open_files, fs_upload_expiry_days,
+        fs_index_refresh_sec, spdk_cluster_sz, spdk_reactor_core, spdk_max_use_pct;
     bool access_log, fs_enable_index, spdk_interrupt_mode;
     struct lb_config_user *users; /* beside the administrator */
     size_t users_n;

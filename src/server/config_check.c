@@ -119,15 +119,10 @@ int lb_config_check(struct lb_config *c, struct lb_buf *why) {
                          "(Or use --root DIR or --dir DIR.)");
     if (!c->tls_certificate[0] != !c->tls_key[0])
         return fail(why, "tls_certificate and tls_key go together: one of them is empty");
-<<<<<<< Updated upstream
-    int err = check_threads(c, why);
-    if (err == 0)
-        err = check_auth(c, why);
-    return err ? err : config_check_control(c, why);
-=======
     int err = check_metrics(c, why);
     if (err == 0)
         err = check_threads(c, why);
-    return err ? err : check_auth(c, why);
->>>>>>> Stashed changes
+    if (err == 0)
+        err = check_auth(c, why);
+    return err ? err : config_check_control(c, why);
 }
