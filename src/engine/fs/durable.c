@@ -31,9 +31,11 @@ struct fs_durable {
     struct fs_engine *fs;
     pthread_mutex_t lock;
     struct lb_list pending; /* struct fs_waiter */
+    size_t pending_n;
     bool running;
-    bool marked; /* the mark is at MARK_B; of the flush in flight alone, as is dir */
-    int dir;     /* ROOT/.lobos, -1 until the first flush */
+    uint64_t syncs, synced; /* flushes, and the changes they were for */
+    bool marked;            /* the mark is at MARK_B; of the flush in flight alone, as is dir */
+    int dir;                /* ROOT/.lobos, -1 until the first flush */
     atomic_bool failed;
 };
 
@@ -60,6 +62,15 @@ void fs_durable_free(struct fs_durable *d) {
 void fs_durable_detach(struct fs_engine *fs) {
     pthread_mutex_lock(&fs->durable->lock);
     pthread_mutex_unlock(&fs->durable->lock);
+}
+
+void fs_durable_stats(struct fs_engine *fs, struct lb_storage_stats *ret) {
+    struct fs_durable *d = fs->durable;
+    pthread_mutex_lock(&d->lock);
+    ret->queue = d->pending_n;
+    ret->syncs = d->syncs;
+    ret->synced = d->synced;
+    pthread_mutex_unlock(&d->lock);
 }
 
 bool fs_read_only(const struct fs_engine *fs) {
@@ -201,6 +212,9 @@ static int64_t flush(struct lb_io_op *op) {
     pthread_mutex_lock(&d->lock);
     for (struct lb_list *node; (node = lb_list_pop(&d->pending));)
         lb_list_append(&batch, node);
+    d->syncs++;
+    d->synced += d->pending_n;
+    d->pending_n = 0;
     pthread_mutex_unlock(&d->lock);
 
     int err = 0;
@@ -236,6 +250,7 @@ void fs_durable_wait(struct fs_engine *fs, struct lb_io *io, struct fs_waiter *w
     w->io = io;
     pthread_mutex_lock(&d->lock);
     lb_list_append(&d->pending, &w->link);
+    d->pending_n++;
     bool first = !d->running;
     d->running = true;
     pthread_mutex_unlock(&d->lock);

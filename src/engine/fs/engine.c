@@ -19,6 +19,7 @@ static int attach(struct lb_engine *e, struct lb_io *io, struct lb_pool *pool,
     if (!p)
         return -ENOMEM;
     *p = (struct fs_port){.port = {.ops = e->ops, .io = io, .pool = pool}, .fs = fs};
+    p->counters = &fs->counters[atomic_fetch_add(&fs->ports, 1) % FS_COUNTERS];
     p->cache = fs_cache_new(fs, io, fs->conf.open_files_max);
     if (!p->cache) {
         free(p);
@@ -61,11 +62,33 @@ static void engine_free(struct lb_engine *e) {
     free(fs);
 }
 
+/* Objects are not counted: other programs add and remove them. */
+static int stats(struct lb_engine *e, struct lb_storage_stats *ret) {
+    struct fs_engine *fs = LB_CONTAINER_OF(e, struct fs_engine, engine);
+    struct lb_storage_stats s = {.objects = LB_STORAGE_UNKNOWN,
+                                 .object_bytes = LB_STORAGE_UNKNOWN,
+                                 .read_only = fs_read_only(fs)};
+    int err = fs->vfs->ops->space(fs->vfs, fs->root, &s.size_bytes, &s.free_bytes);
+    if (err < 0)
+        return err;
+    for (size_t i = 0; i < FS_COUNTERS; i++) {
+        const struct fs_counters *c = &fs->counters[i];
+        s.reads += lb_counter_get(&c->reads);
+        s.read_bytes += lb_counter_get(&c->read_bytes);
+        s.writes += lb_counter_get(&c->writes);
+        s.write_bytes += lb_counter_get(&c->written_bytes);
+    }
+    fs_durable_stats(fs, &s);
+    *ret = s;
+    return 0;
+}
+
 static const struct lb_engine_ops fs_ops = {
     .name = "filesystem",
     .attach = attach,
     .detach = detach,
     .free = engine_free,
+    .stats = stats,
     .bucket_create = fs_bucket_create,
     .bucket_delete = fs_bucket_delete,
     .bucket_head = fs_bucket_head,

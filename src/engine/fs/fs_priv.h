@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "engine/engine.h"
 #include "engine/fs/fs.h"
+#include "metrics/counter.h"
 
 #define FS_RESERVED ".lobos"
 #define FS_TRASH FS_RESERVED "/trash" /* beneath the root */
@@ -35,6 +36,15 @@ struct fs_keysets; /* keyset.c: which keys of each bucket are special, in memory
 struct fs_dirs;    /* dircache.c: sorted directory contents, shared by the loops */
 struct fs_durable; /* durable.c: group commit */
 struct fs_cache;   /* cache.c: a loop's open descriptors */
+
+/* What ports count. Several of them may share one, but with usual numbers of loops none do: so
+ * they do not write to each other's cache lines. */
+struct fs_counters {
+    struct lb_counter reads, read_bytes;     /* pieces of objects that were given */
+    struct lb_counter writes, written_bytes; /* pieces of objects that were taken */
+    char apart[96];
+};
+#define FS_COUNTERS 32
 
 /* A bucket's creation. */
 struct fs_made {
@@ -66,6 +76,8 @@ struct fs_engine {
     struct fs_keysets *keysets;
     struct fs_dirs *dirs;
     struct fs_durable *durable;
+    atomic_uint ports; /* attached so far */
+    struct fs_counters counters[FS_COUNTERS];
 };
 
 /* What a port last saw of a bucket's name. */
@@ -82,6 +94,7 @@ struct fs_port {
     struct lb_engine_port port;
     struct fs_engine *fs;
     struct fs_cache *cache;
+    struct fs_counters *counters; /* one of the engine's */
     unsigned background; /* clean-up work in flight that no operation waits for; detach runs the
                             loop until it is 0 */
     struct fs_known known[FS_KNOWN];
@@ -90,6 +103,24 @@ struct fs_port {
 static inline struct fs_engine *fs_of(struct lb_engine_port *p) {
     return LB_CONTAINER_OF(p, struct fs_port, port)->fs;
 }
+
+static inline struct fs_counters *fs_counters_of(struct lb_engine_port *p) {
+    return LB_CONTAINER_OF(p, struct fs_port, port)->counters;
+}
+
+/* A piece of an object was read, or written. */
+static inline void fs_count_read(struct lb_engine_port *p, uint64_t len) {
+    lb_counter_add_shared(&fs_counters_of(p)->reads, 1);
+    lb_counter_add_shared(&fs_counters_of(p)->read_bytes, len);
+}
+
+static inline void fs_count_write(struct lb_engine_port *p, uint64_t len) {
+    lb_counter_add_shared(&fs_counters_of(p)->writes, 1);
+    lb_counter_add_shared(&fs_counters_of(p)->written_bytes, len);
+}
+
+/* durable.c. Any thread. Sets queue, syncs and synced. */
+void fs_durable_stats(struct fs_engine *fs, struct lb_storage_stats *ret);
 
 /* ---- version.c: which version of its key a file is; pure functions ---- */
 

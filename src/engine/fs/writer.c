@@ -229,6 +229,7 @@ void fs_write(struct lb_writer *lw, struct lb_engine_op *op, struct lb_pool_buf 
     op->state = w;
     op->piece = (struct lb_piece){.fd = -1, .off = lw->size, .len = buf->len, .buf = buf};
     lw->size += buf->len;
+    fs_count_write(lw->port, buf->len);
     fs_work(lw->port, op, write_work);
 }
 
@@ -271,6 +272,7 @@ static void append_worked(struct lb_io_op *io, int64_t res) {
         return;
     }
     w->w.size += (uint64_t)res;
+    fs_count_write(w->w.port, (uint64_t)res);
     op->piece.off += (uint64_t)res;
     op->piece.len -= (size_t)res;
     if (op->piece.len > 0)
