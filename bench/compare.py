@@ -125,7 +125,8 @@ def start_lobos(args, state, data, durability):
     folder = data / f"lobos-{durability}"
     folder.mkdir(parents=True, exist_ok=True)
     command = [str(args.lobos), "--root", str(folder), "-p", str(port), "-t", "1",
-               "--set", f"durability={durability}", "--set", "metrics_listen=off", *args.lobos_arg]
+               "--set", f"durability={durability}", "--set", "metrics_listen=off",
+               "--set", "grpc_server=off", "--set", "usage_interval=0", *args.lobos_arg]
     return Server(f"lobos-{durability}", command, port, args.server_cpu,
                   state / f"lobos-{durability}.out")
 

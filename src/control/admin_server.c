@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/budget.h"
 #include "control/admin_priv.h"
 #include "engine/engine.h"
 #include "metrics/metrics.h"
@@ -27,8 +28,8 @@ int control_admin_get_status(struct control_call *call, const void *request) {
     status->io = control_text(call, lb_slice_cstr(conf->io_name));
     status->connections = sum.connections;
     status->in_flight = sum.in_flight;
-    status->memory_used = sum.pool_used;
-    status->memory_max = sum.pool_max;
+    status->memory_used = sum.pool_used + atomic_load(&conf->budget->used);
+    status->memory_max = sum.pool_max + conf->budget->max;
     status->storage_free = storage.free_bytes;
     status->storage_total = storage.size_bytes;
     status->draining = lb_metrics_state(conf->metrics) == LB_SERVER_DRAINING;

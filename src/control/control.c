@@ -36,8 +36,8 @@ int lb_control_start(const struct lb_control_conf *conf, struct lb_control **ret
     return 0;
 }
 
-unsigned lb_control_port(const struct lb_control *c) {
-    return c->listens ? c->rpc.port : 0;
+const char *lb_control_address(const struct lb_control *c) {
+    return c->listens ? c->rpc.address.text : "";
 }
 
 void lb_control_changed(struct lb_control *c) {

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "io/io.h"
 
+struct lb_budget;
 struct lb_control;
 struct lb_engine;
 struct lb_metrics;
@@ -31,9 +32,9 @@ struct lb_control_conf {
     struct lb_io_conf io;          /* of the control plane's own loop */
     struct lb_s3_buckets *buckets; /* told of changes */
     struct lb_metrics *metrics;
-    struct lb_usage *usage;    /* where the counts of buckets go */
-    unsigned usage_interval_s; /* between two rounds of counting; 0: never */
-    bool relaxed;              /* the server's durability */
+    const struct lb_budget *budget; /* of the memory for requests */
+    struct lb_usage *usage;         /* where the counts of buckets go */
+    unsigned usage_interval_s;      /* between two rounds of counting; 0: never */
 
     /* for GetStatus */
     const char *storage;    /* where the engine keeps what it has */
@@ -57,8 +58,8 @@ int lb_control_listen_check(const struct lb_control_listen *l, struct lb_buf *wh
  * with the reason logged. */
 int lb_control_start(const struct lb_control_conf *conf, struct lb_control **ret);
 
-/* The port bound, or 0 without gRPC. */
-unsigned lb_control_port(const struct lb_control *c);
+/* Where it listens, with the port bound: "127.0.0.1:50051"; empty without gRPC. */
+const char *lb_control_address(const struct lb_control *c);
 
 /* The server's state is another one (lb_metrics_set_state): tells those who watch its health. */
 void lb_control_changed(struct lb_control *c);

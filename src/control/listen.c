@@ -28,8 +28,12 @@ static int parse_host(struct lb_slice host, struct rpc_address *ret) {
         ret->loopback = IN6_IS_ADDR_LOOPBACK(&v6);
     else
         return -EINVAL;
-    snprintf(ret->text, sizeof(ret->text), brackets ? "[%s]:%u" : "%s:%u", ret->ip, ret->port);
     return 0;
+}
+
+void rpc_address_set_port(struct rpc_address *a, unsigned port) {
+    a->port = port;
+    snprintf(a->text, sizeof(a->text), strchr(a->ip, ':') ? "[%s]:%u" : "%s:%u", a->ip, port);
 }
 
 int rpc_address_parse(const char *text, struct rpc_address *ret) {
@@ -37,8 +41,10 @@ int rpc_address_parse(const char *text, struct rpc_address *ret) {
     uint64_t port;
     if (!colon || lb_slice_to_u64(lb_slice_cstr(colon + 1), &port) < 0 || port > 65535)
         return -EINVAL;
-    ret->port = (unsigned)port;
-    return parse_host(lb_slice(text, (size_t)(colon - text)), ret);
+    if (parse_host(lb_slice(text, (size_t)(colon - text)), ret) < 0)
+        return -EINVAL;
+    rpc_address_set_port(ret, (unsigned)port);
+    return 0;
 }
 
 int rpc_address_check(const struct rpc_address *a) {

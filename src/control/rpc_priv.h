@@ -14,6 +14,14 @@
 #define RPC_THREADS 16    /* calls answered at once: changes of users share a write to the disk */
 #define RPC_CALLS_MAX 256 /* that have arrived and not ended */
 
+/* Where to listen, as text and taken apart. */
+struct rpc_address {
+    char text[64]; /* "127.0.0.1:50051" */
+    char ip[48];   /* without brackets */
+    unsigned port;
+    bool loopback;
+};
+
 /* What an event is for. */
 struct rpc_tag {
     void (*fn)(struct rpc_tag *tag, bool ok);
@@ -25,7 +33,7 @@ struct rpc_server {
     grpc_completion_queue *cq;
     pthread_t threads[RPC_THREADS];
     unsigned threads_n;
-    unsigned port;
+    struct rpc_address address; /* with the port bound */
 
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t changed;
@@ -48,16 +56,10 @@ void rpc_wake_watches(struct rpc_server *s);
 /* Ends those that would not end by themselves. Under no lock. */
 void rpc_cancel_streams(struct rpc_server *s);
 
-/* listen.c: where to listen. */
-struct rpc_address {
-    char text[64]; /* "127.0.0.1:50051" */
-    char ip[48];   /* without brackets */
-    unsigned port;
-    bool loopback;
-};
-
-/* Returns 0 or -EINVAL. */
+/* listen.c. "127.0.0.1:50051", "[::1]:0", "localhost:1". Returns 0 or -EINVAL. */
 int rpc_address_parse(const char *text, struct rpc_address *ret);
+/* The same address with another port. */
+void rpc_address_set_port(struct rpc_address *a, unsigned port);
 /* Is the port free? Returns 0 or -errno of bind. */
 int rpc_address_check(const struct rpc_address *a);
 /* credentials.c: what the listener speaks: plain text, or TLS with the files of l. Returns owned,

@@ -78,19 +78,21 @@ static int listen_failed(const struct rpc_address *a, int err) {
 /* Returns 0 or -errno with the reason logged. */
 static int bind_port(struct rpc_server *s) {
     const struct lb_control_listen *l = &s->control->conf.listen;
-    struct rpc_address a;
-    if (rpc_address_parse(l->address, &a) < 0)
+    struct rpc_address *a = &s->address;
+    if (rpc_address_parse(l->address, a) < 0)
         return -EINVAL;
-    int err = rpc_address_check(&a);
+    int err = rpc_address_check(a);
     if (err < 0)
-        return listen_failed(&a, err);
+        return listen_failed(a, err);
     grpc_server_credentials *credentials = rpc_credentials(l);
     if (!credentials)
         return -EINVAL;
-    int port = grpc_server_add_http2_port(s->server, a.text, credentials);
+    int port = grpc_server_add_http2_port(s->server, a->text, credentials);
     grpc_server_credentials_release(credentials);
-    s->port = port > 0 ? (unsigned)port : 0;
-    return port > 0 ? 0 : listen_failed(&a, -EINVAL);
+    if (port <= 0)
+        return listen_failed(a, -EINVAL);
+    rpc_address_set_port(a, (unsigned)port);
+    return 0;
 }
 
 static int start_threads(struct rpc_server *s) {

@@ -19,12 +19,34 @@ static void print_started(const struct lb_config *c, const struct lb_options *o,
     printf(" at %s\n", address);
 }
 
-static void reload(struct lb_server *s, int argc, char **argv) {
-    struct lb_config fresh;
+/* The command line, as it is parsed anew: by the main thread for a SIGHUP, and by the control plane
+ * to tell whether one would be of use. */
+struct reloading {
+    pthread_mutex_t lock; /* getopt(3) keeps where it is */
+    int argc;
+    char **argv;
+};
+
+static int parse(struct reloading *r, struct lb_config *fresh, struct lb_buf *why) {
     struct lb_options options;
+    pthread_mutex_lock(&r->lock);
+    int err = lb_options_parse(r->argc, r->argv, fresh, &options, why);
+    pthread_mutex_unlock(&r->lock);
+    return err;
+}
+
+static int check(void *ctx, struct lb_buf *why) {
+    struct lb_config fresh;
+    int err = parse(ctx, &fresh, why);
+    lb_config_fini(&fresh);
+    return err;
+}
+
+static void reload(struct lb_server *s, struct reloading *r) {
+    struct lb_config fresh;
     struct lb_buf why;
     lb_buf_init(&why, 4096);
-    if (lb_options_parse(argc, argv, &fresh, &options, &why) < 0) {
+    if (parse(r, &fresh, &why) < 0) {
         lb_error("the configuration was not reloaded", LB_LOG_S("reason", lb_buf_slice(&why)));
     } else {
         lb_server_reload(s, &fresh);
@@ -35,10 +57,10 @@ static void reload(struct lb_server *s, int argc, char **argv) {
     lb_buf_fini(&why);
 }
 
-static void wait_for_end(struct lb_server *s, const sigset_t *signals, int argc, char **argv) {
+static void wait_for_end(struct lb_server *s, const sigset_t *signals, struct reloading *r) {
     int sig;
     while (sigwait(signals, &sig) == 0 && sig == SIGHUP)
-        reload(s, argc, argv);
+        reload(s, r);
     lb_info("stopping: no new connections; a second signal stops at once");
     lb_bootstrap_notify("STOPPING=1");
 }
@@ -54,6 +76,8 @@ static void restore_signals(void) {
 
 static int serve(const struct lb_config *c, const struct lb_options *o, int argc, char **argv) {
     struct lb_server *s = NULL;
+    struct reloading reloading = {PTHREAD_MUTEX_INITIALIZER, argc, argv};
+    const struct lb_server_hooks hooks = {check, &reloading};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -68,11 +92,18 @@ static int serve(const struct lb_config *c, const struct lb_options *o, int argc
     if (lb_server_start(c, &s) < 0)
         return EXIT_FAILURE;
     print_started(c, o, lb_server_port(s));
+    if (lb_server_start_control(s, &hooks) < 0) {
+        if (lb_server_stop(s, 0))
+            lb_server_free(s);
+        return EXIT_FAILURE;
+    }
+    if (lb_server_control_address(s)[0])
+        printf("Control plane listening on %s\n", lb_server_control_address(s));
     if (lb_server_metrics_address(s)[0])
         printf("Metrics at http://%s/metrics\n", lb_server_metrics_address(s));
     fflush(stdout);
     lb_bootstrap_notify("READY=1");
-    wait_for_end(s, &signals, argc, argv);
+    wait_for_end(s, &signals, &reloading);
     restore_signals();
     if (!lb_server_stop(s, (unsigned)c->drain_timeout)) {
         lb_warn("some requests did not end in time");

@@ -2,11 +2,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "control/control.h"
+#include "control/users.h"
 #include "engine/registry.h"
 #include "server/bootstrap.h"
 #include "server/loop.h"
@@ -28,7 +33,10 @@ struct lb_server {
     struct lb_metrics *metrics;
     struct lb_usage *usage;
     struct lb_monitor *monitor; /* NULL: off */
-    struct lb_creds_box creds;  /* with authentication */
+    struct lb_users *users;
+    const struct lb_server_hooks *hooks;
+    struct lb_control *control;
+    char s3_address[64];
     struct lb_tls *tls;
     struct lb_s3_conf s3;
     struct lb_s3_buckets buckets;
@@ -50,31 +58,32 @@ void lb_server_setup_log(const struct lb_config *c) {
                  level);
 }
 
-static int add_cred(struct lb_creds *creds, const struct lb_config_user *u, bool admin) {
-    struct lb_cred cred = {.admin = admin, .epoch = 1};
-    if (strlen(u->access_key) > LB_ACCESS_KEY_MAX || strlen(u->secret_key) > LB_SECRET_KEY_MAX ||
-        strlen(u->name) >= sizeof(cred.user_id))
-        return -EINVAL;
-    strcpy(cred.access_key, u->access_key);
-    strcpy(cred.secret_key, u->secret_key);
-    strcpy(cred.user_id, u->name);
-    strcpy(cred.display_name, u->name);
-    int err = lb_creds_add(creds, &cred);
-    explicit_bzero(&cred, sizeof(cred));
-    return err;
-}
-
-static int load_creds(struct lb_server *s) {
+/* Those of the configuration are there whether or not requests must be signed. */
+static int open_users(struct lb_server *s) {
     const struct lb_config *c = s->config;
-    const struct lb_config_user admin = {LB_CONFIG_ADMIN, c->access_key, c->secret_key};
-    if (!c->auth)
-        return 0;
-    struct lb_creds *creds = lb_creds_new();
-    int err = creds ? add_cred(creds, &admin, true) : -ENOMEM;
-    for (size_t i = 0; i < c->users_n && err == 0; i++)
-        err = add_cred(creds, &c->users[i], false);
-    if (creds)
-        lb_creds_box_init(&s->creds, creds);
+    struct lb_users_fixed *fixed = calloc(c->users_n + 1, sizeof(*fixed));
+    struct lb_buf path, why;
+    size_t n = 0;
+    if (!fixed)
+        return -ENOMEM;
+    if (c->access_key[0])
+        fixed[n++] = (struct lb_users_fixed){LB_CONFIG_ADMIN, c->access_key, c->secret_key, true};
+    for (size_t i = 0; i < c->users_n; i++)
+        fixed[n++] = (struct lb_users_fixed){c->users[i].name, c->users[i].access_key,
+                                             c->users[i].secret_key, false};
+    lb_buf_init(&path, PATH_MAX);
+    lb_buf_init(&why, 1024);
+    lb_buf_printf(&path, "%s/.lobos/users", c->fs_directory);
+    lb_buf_append_char(&path, '\0');
+    const struct lb_users_conf conf = {
+        .vfs = s->vfs, .path = path.ptr, .fixed = fixed, .fixed_n = n};
+    int err = path.err ? path.err : lb_users_open(&conf, &why, &s->users);
+    if (err < 0)
+        lb_error("cannot load the users", LB_LOG_C("err", lb_err_name(err)),
+                 LB_LOG_S("reason", lb_buf_slice(&why)));
+    lb_buf_fini(&path);
+    lb_buf_fini(&why);
+    free(fixed);
     return err;
 }
 
@@ -85,7 +94,7 @@ static void set_s3_conf(struct lb_server *s) {
         .domain = lb_slice_cstr(c->domain),
         .default_bucket = lb_slice_cstr(c->default_bucket),
         .relaxed = strcmp(c->durability, "relaxed") == 0,
-        .creds = c->auth ? &s->creds : NULL,
+        .creds = c->auth ? lb_users_box(s->users) : NULL,
         .buckets = &s->buckets,
         .owner_id = LB_S(LB_CONFIG_ADMIN),
         .owner_name = LB_S(LB_CONFIG_ADMIN),
@@ -290,6 +299,11 @@ static void announce(struct lb_server *s) {
         lb_monitor_serve(s->monitor, &served);
 }
 
+static void say(const char *line) {
+    puts(line);
+    fflush(stdout);
+}
+
 int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
     struct lb_server *s = calloc(1, sizeof(*s));
     if (!s)
@@ -301,8 +315,6 @@ int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
         err = make_metrics(s);
     if (err == 0)
         err = start_monitor(s);
-    if (err == 0)
-        err = load_creds(s);
     if (err == 0 && config->tls_certificate[0]) {
         s->tls = lb_tls_new(config->tls_certificate, config->tls_key);
         err = s->tls ? 0 : -EINVAL;
@@ -310,6 +322,11 @@ int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
     if (err == 0)
         err = open_engine(s);
     if (err == 0) {
+        say("loading all users");
+        err = open_users(s);
+    }
+    if (err == 0) {
+        say("loading all buckets");
         set_s3_conf(s);
         set_loop_conf(s);
         const struct lb_io_conf io = {
@@ -346,6 +363,48 @@ void lb_server_reload(struct lb_server *s, const struct lb_config *config) {
         lb_loop_set_slow(&s->loops[i], (unsigned)config->slow_request_ms);
 }
 
+static int on_reload(void *ctx, struct lb_buf *why) {
+    struct lb_server *s = ctx;
+    int err = s->hooks->check(s->hooks->ctx, why);
+    if (err == 0)
+        kill(getpid(), SIGHUP);
+    return err;
+}
+
+static void on_drain(void *ctx) {
+    kill(getpid(), SIGTERM);
+}
+
+int lb_server_start_control(struct lb_server *s, const struct lb_server_hooks *hooks) {
+    const struct lb_config *c = s->config;
+    struct lb_control_conf conf = {
+        .users = s->users,
+        .engine = s->engine,
+        .io = {.backend = s->loop.backend, .workers = s->workers, .vfs = s->vfs},
+        .buckets = &s->buckets,
+        .metrics = s->metrics,
+        .budget = &s->budget,
+        .usage = s->usage,
+        .usage_interval_s = (unsigned)c->usage_interval,
+        .storage = c->fs_directory,
+        .s3_address = s->s3_address,
+        .io_name = lb_io_name(s->loops[0].io),
+        .admin = LB_CONFIG_ADMIN,
+        .authentication = c->auth,
+        .reload = on_reload,
+        .drain = on_drain,
+        .ctx = s,
+    };
+    s->hooks = hooks;
+    lb_config_address(c, s->port, s->s3_address, sizeof(s->s3_address));
+    lb_config_control(c, &conf.listen);
+    return lb_control_start(&conf, &s->control);
+}
+
+const char *lb_server_control_address(const struct lb_server *s) {
+    return s->control ? lb_control_address(s->control) : "";
+}
+
 /* Waits for all loops, timeout_s in all. */
 static bool join_loops(struct lb_server *s, unsigned timeout_s) {
     struct timespec until;
@@ -360,6 +419,8 @@ static bool join_loops(struct lb_server *s, unsigned timeout_s) {
 bool lb_server_stop(struct lb_server *s, unsigned timeout_s) {
     if (s->metrics)
         lb_metrics_set_state(s->metrics, LB_SERVER_DRAINING);
+    if (s->control)
+        lb_control_changed(s->control);
     for (unsigned i = 0; i < s->loops_n; i++)
         lb_loop_drain(&s->loops[i]);
     if (join_loops(s, timeout_s))
@@ -375,11 +436,11 @@ void lb_server_free(struct lb_server *s) {
     if (!s)
         return;
     lb_monitor_stop(s->monitor);
+    lb_control_stop(s->control);
     if (s->engine)
         s->engine->ops->free(s->engine);
     lb_tls_free(s->tls);
-    if (s->creds.set)
-        lb_creds_box_fini(&s->creds);
+    lb_users_free(s->users);
     lb_workers_free(s->workers);
     lb_usage_free(s->usage);
     lb_metrics_free(s->metrics);

@@ -18,6 +18,22 @@ unsigned lb_server_port(const struct lb_server *s);
 /* Where metrics are served ("127.0.0.1:9091"), or empty when they are not. */
 const char *lb_server_metrics_address(const struct lb_server *s);
 
+/* What the control plane asks of the process. */
+struct lb_server_hooks {
+    /* Would a reload take the configuration as it is now? Returns 0, or -errno with one line in
+     * why. On a thread of the control plane. */
+    int (*check)(void *ctx, struct lb_buf *why);
+    void *ctx;
+};
+
+/* Starts the control plane, and the counting of what buckets hold. Once, after lb_server_start;
+ * hooks is borrowed for the server's life. A reload is a SIGHUP to the process, a drain a SIGTERM.
+ * Returns 0; or negative, with the reason logged. */
+int lb_server_start_control(struct lb_server *s, const struct lb_server_hooks *hooks);
+
+/* Where the control plane listens ("127.0.0.1:50051"), or empty when it does not. */
+const char *lb_server_control_address(const struct lb_server *s);
+
 /* Takes over what may change while serving: log_level, log_format, access_log, slow_request_ms. */
 void lb_server_reload(struct lb_server *s, const struct lb_config *config);
 

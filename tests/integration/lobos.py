@@ -34,10 +34,10 @@ def environment(**more):
 
 
 def run(*arguments, **more):
-    """Runs lobos to its end, which must come by itself. One that might serve has no metrics' port,
-    which others use."""
+    """Runs lobos to its end, which must come by itself. One that might serve has no ports of metrics
+    and control, which others use."""
     if "-p" in arguments:
-        arguments += ("--set", "metrics_listen=off")
+        arguments += ("--set", "metrics_listen=off", "--set", "grpc_server=off")
     return subprocess.run([BINARY, *map(str, arguments)], env=environment(**more), text=True,
                           capture_output=True, timeout=START_S, check=False)
 
@@ -64,6 +64,7 @@ class Lobos:
         self.lines = []
         self.port = 0
         self.metrics_port = 0  # known once metrics() has asked for it
+        self.control_port = 0  # known once control_address has asked for it
         self.vm_hwm = 0
 
     def _options(self, form, config, threads, options, settings):
@@ -74,7 +75,7 @@ class Lobos:
             result = [f"--{form}", self.root, "-p", "0", "-t", threads]
         if self.tls:
             settings = {"tls_certificate": self.tls[0], "tls_key": self.tls[1], **settings}
-        settings = {"metrics_listen": "127.0.0.1:0", **settings}
+        settings = {"metrics_listen": "127.0.0.1:0", "grpc_server": "off", **settings}
         for key, value in settings.items():
             result += ["--set", f"{key}={value}"]
         return [str(o) for o in [*result, *options]]
@@ -98,7 +99,7 @@ class Lobos:
                                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=log, env=environment(**self.environ), **popen)
         self.lines = []
-        self.metrics_port = 0
+        self.metrics_port = self.control_port = 0
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
             found = re.match(r"Starting S3 .*:(\d+)$", line)
@@ -109,18 +110,28 @@ class Lobos:
         self.process = None
         raise StartFailed(f"exit status {status}\n{self.log}")
 
-    def _find_metrics(self):
-        while not self.metrics_port:
-            line = self.process.stdout.readline()
-            assert line, "no metrics are served"
+    def _find_port(self, pattern):
+        """The port in the first line that matches, those that are still to come included."""
+        for line in self.lines:
+            if found := re.fullmatch(pattern, line):
+                return int(found[1])
+        while line := self.process.stdout.readline():
             self.lines.append(line.rstrip("\n"))
-            found = re.fullmatch(r"Metrics at http://\S+:(\d+)/metrics", self.lines[-1])
-            if found:
-                self.metrics_port = int(found[1])
+            if found := re.fullmatch(pattern, self.lines[-1]):
+                return int(found[1])
+        raise AssertionError(f"no line matches {pattern}: {self.lines}")
+
+    @property
+    def control_address(self):
+        """Where the control plane listens."""
+        if not self.control_port:
+            self.control_port = self._find_port(r"Control plane listening on \S+:(\d+)")
+        return f"127.0.0.1:{self.control_port}"
 
     def watch(self, path="/metrics", method="GET", timeout=10):
         """Status and text of what is answered to those who watch."""
-        self._find_metrics()
+        if not self.metrics_port:
+            self.metrics_port = self._find_port(r"Metrics at http://\S+:(\d+)/metrics")
         connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=timeout)
         with contextlib.closing(connection):
             connection.request(method, path)

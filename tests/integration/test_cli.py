@@ -80,7 +80,6 @@ def test_no_argument_shows_the_help_and_fails():
     (["--root", ".", "--set", "http_threads_cores=0-1", "-t", "3"], "http_threads_cores"),
     (["--root", ".", "--set", "tls_key=x"], "tls_certificate and tls_key go together"),
     (["--root", ".", "--set", "access_key=x"], "access_key and secret_key go together"),
-    (["--root", ".", "--set", "auth_enabled=true"], "LOBOS_SECRET_KEY"),
     (["--root", ".", "--set", "listen_ip=localhost"], "must be an IPv4 or IPv6 address"),
     (["-c", "/nowhere/lobos.cfg"], "/nowhere/lobos.cfg: No such file"),
     (["--set", "port=1"], "directory in [filesystem] is not set"),
@@ -219,7 +218,7 @@ def test_dir_form_is_one_bucket(make_server):
 
 def test_start_lines(make_server, certificate):
     server = make_server()
-    assert server.lines == ["starting in fs mode",
+    assert server.lines == ["starting in fs mode", "loading all users", "loading all buckets",
                             f"Starting S3 HTTP server at 127.0.0.1:{server.port}"]
     assert make_server(tls=certificate).lines[-1].startswith("Starting S3 HTTPS server at ")
 
