@@ -18,9 +18,9 @@ struct lb_config_user {
 struct lb_config {
     char *backend, *listen_ip, *http_threads_cores, *grpc_server, *grpc_token, *grpc_token_file,
         *grpc_tls_certificate, *grpc_tls_key, *grpc_client_ca, *auth_enabled, *access_key,
-        *secret_key, *region, *domain, *default_bucket, *buckets, *durability, *io_backend,
-        *tls_certificate, *tls_key, *log_level, *log_format, *fs_directory, *fs_single_bucket,
-        *spdk_device, *spdk_log_level, *metrics_listen;
+        *secret_key, *users_file, *master_key_file, *region, *domain, *default_bucket, *buckets,
+        *durability, *io_backend, *tls_certificate, *tls_key, *log_level, *log_format,
+        *fs_directory, *fs_single_bucket, *spdk_device, *spdk_log_level, *metrics_listen;
     uint64_t port, http_threads, max_memory, max_connections, idle_timeout, drain_timeout,
         slow_request_ms, usage_interval, fs_list_cache, fs_open_files, fs_upload_expiry_days,
         fs_index_refresh_sec, spdk_cluster_sz, spdk_reactor_core, spdk_max_use_pct;

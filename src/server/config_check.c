@@ -74,20 +74,19 @@ static int check_auth(struct lb_config *c, struct lb_buf *why) {
     bool has_key = c->access_key[0], has_secret = c->secret_key[0];
     if (has_key != has_secret)
         return fail(why, "access_key and secret_key go together: one of them is empty");
-    if (strcmp(c->auth_enabled, "true") == 0 && !has_key)
-        return fail(why, "auth_enabled = true needs access_key and secret_key (or "
-                         "LOBOS_ACCESS_KEY and LOBOS_SECRET_KEY)");
     if (strlen(c->access_key) > LB_ACCESS_KEY_MAX || strlen(c->secret_key) > LB_SECRET_KEY_MAX)
         return fail(why, "access_key and secret_key: at most 128 characters each");
-    if (c->users_n && !has_key)
-        return fail(why, "[users] needs an administrator: set access_key and secret_key");
+    bool asked = strcmp(c->auth_enabled, "true") == 0;
+    if (c->users_n && !has_key && !asked)
+        return fail(why, "[users] needs an administrator: set access_key and secret_key, or "
+                         "auth_enabled = true when the control plane has made one");
     for (size_t i = 0; i < c->users_n; i++) {
-        if (strcmp(c->users[i].access_key, c->access_key) == 0) {
+        if (has_key && strcmp(c->users[i].access_key, c->access_key) == 0) {
             lb_buf_printf(why, "[users] %s: has the administrator's access_key", c->users[i].name);
             return -EINVAL;
         }
     }
-    c->auth = has_key && strcmp(c->auth_enabled, "false") != 0;
+    c->auth = asked || (has_key && strcmp(c->auth_enabled, "false") != 0);
     if (!c->auth && !lb_config_is_loopback(c->listen_ip)) {
         lb_buf_printf(why,
                       "listen_ip = %s: without authentication only a loopback address may be "

@@ -224,6 +224,8 @@ static void test_check(void **state) {
     assert_in_range(c.http_threads, 1, 8);
     assert_int_equal(check_with("access_key = a\nsecret_key = b\nlisten_ip = 0.0.0.0\n"), 0);
     assert_true(c.auth);
+    assert_int_equal(check_with("auth_enabled = true\nlisten_ip = 0.0.0.0\n"), 0);
+    assert_true(c.auth);
     assert_int_equal(check_with("http_threads_cores = 0-3\n"), 0);
     assert_int_equal(c.http_threads, 4);
     static const char *const bad[] = {
@@ -232,7 +234,6 @@ static void test_check(void **state) {
         "listen_ip = 0.0.0.0\naccess_key = a\nsecret_key = b\nauth_enabled = false\n",
         "access_key = a\n",
         "secret_key = a\n",
-        "auth_enabled = true\n",
         "tls_key = a\n",
         "backend = spdk_blobstore\n",
         "http_threads = 3\nhttp_threads_cores = 0-3\n",
