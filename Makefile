@@ -1,13 +1,14 @@
 # make run    build, and serve ./data at http://127.0.0.1:8080
 # make check  build and run every test (about ten minutes on two cores)
 # make bench  measure against nginx in the same run
+# make deb    make a Debian package in build-deb/
 # The build itself is CMake's: cmake -B build && cmake --build build
 
 PREFIX ?= /usr/local
 PORT ?= 8080
 JOBS ?= $(shell nproc)
 
-.PHONY: all run check check-asan check-tsan check-long lint bench install deps deps-check clean
+.PHONY: all run check check-asan check-tsan check-long lint bench install deb deps deb-deps deps-check clean
 
 all: build/lobos
 
@@ -44,13 +45,19 @@ bench: build/lobos deps-check
 install: build/lobos
 	@cmake --install build --prefix $(PREFIX)
 
+deb: deb-deps build/lobos
+	@tools/make-deb build build-deb
+
 deps:
 	@tools/install-deps build
+
+deb-deps:
+	@tools/install-deps deb
 
 deps-check:
 	@tools/install-deps check
 
 clean:
-	rm -rf build build-bench build-check build-asan build-tsan build-fuzz
+	rm -rf build build-deb build-bench build-check build-asan build-tsan build-fuzz
 
 FORCE:
