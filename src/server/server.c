@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +10,12 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "control/control.h"
-#include "control/users.h"
 #include "engine/registry.h"
 #include "server/bootstrap.h"
 #include "server/loop.h"
 #include "server/monitor.h"
 #include "server/tls.h"
+#include "server/users.h"
 
 #define WORKERS 16
 #define USAGE_BUCKETS_MAX 10000
@@ -58,32 +57,17 @@ void lb_server_setup_log(const struct lb_config *c) {
                  level);
 }
 
-/* Those of the configuration are there whether or not requests must be signed. */
+/* They are there whether or not requests must be signed. */
 static int open_users(struct lb_server *s) {
-    const struct lb_config *c = s->config;
-    struct lb_users_fixed *fixed = calloc(c->users_n + 1, sizeof(*fixed));
-    struct lb_buf path, why;
-    size_t n = 0;
-    if (!fixed)
-        return -ENOMEM;
-    if (c->access_key[0])
-        fixed[n++] = (struct lb_users_fixed){LB_CONFIG_ADMIN, c->access_key, c->secret_key, true};
-    for (size_t i = 0; i < c->users_n; i++)
-        fixed[n++] = (struct lb_users_fixed){c->users[i].name, c->users[i].access_key,
-                                             c->users[i].secret_key, false};
-    lb_buf_init(&path, PATH_MAX);
-    lb_buf_init(&why, 1024);
-    lb_buf_printf(&path, "%s/.lobos/users", c->fs_directory);
-    lb_buf_append_char(&path, '\0');
-    const struct lb_users_conf conf = {
-        .vfs = s->vfs, .path = path.ptr, .fixed = fixed, .fixed_n = n};
-    int err = path.err ? path.err : lb_users_open(&conf, &why, &s->users);
+    struct lb_buf why;
+    lb_buf_init(&why, 4096);
+    int err = lb_server_users_open(s->config, s->vfs, &why, &s->users);
     if (err < 0)
         lb_error("cannot load the users", LB_LOG_C("err", lb_err_name(err)),
                  LB_LOG_S("reason", lb_buf_slice(&why)));
-    lb_buf_fini(&path);
+    else if (!s->config->auth && lb_users_count(s->users))
+        lb_warn("there are users, but authentication is off: auth_enabled = true turns it on");
     lb_buf_fini(&why);
-    free(fixed);
     return err;
 }
 
