@@ -6,6 +6,7 @@
 #include "s3/checksum_priv.h"
 #include "s3/conditional_priv.h"
 #include "s3/ops_priv.h"
+#include "s3/slow_priv.h"
 #include "s3/xml_priv.h"
 
 #define DOCUMENT_MAX (4u << 20)
@@ -261,6 +262,7 @@ static void complete(struct s3_request *r) {
     op->etag = c->etag;
     op->meta = lb_buf_slice(&c->blob);
     op->precond = c->precond;
+    s3_slow_begin(r);
     r->s3->port->ops->upload_complete(r->s3->port, op);
 }
 

@@ -1,6 +1,7 @@
 /* Answers: heads, error documents, documents. Every response carries the request's id. */
 #include "s3/body_priv.h"
 #include "s3/request_priv.h"
+#include "s3/slow_priv.h"
 #include "s3/xml_priv.h"
 
 #include "base/log.h"
@@ -52,7 +53,7 @@ void s3_document_init(const struct s3_request *r, struct lb_buf *b, size_t size_
     b->budget = r->x->arena->budget;
 }
 
-static void on_sent(struct lb_exchange *x, int err) {
+void s3_sent(struct lb_exchange *x, int err) {
     struct s3_request *r = x->handler;
     if (err < 0 && x->err == 0)
         x->err = err;
@@ -62,12 +63,14 @@ static void on_sent(struct lb_exchange *x, int err) {
 }
 
 static void send_document(struct s3_request *r, int status, struct lb_slice document) {
+    if (r->slow && s3_slow_end(r, document))
+        return;
     s3_header(r, LB_S("Content-Type"), LB_S("application/xml"));
     s3_head(r, status, document.len);
     if (r->x->request->method == LB_HTTP_HEAD || document.len == 0)
         s3_finish(r);
     else
-        r->x->ops->send(r->x, document, on_sent);
+        r->x->ops->send(r->x, document, s3_sent);
 }
 
 void s3_reply_xml(struct s3_request *r, int status, struct lb_buf *xml) {

@@ -14,6 +14,7 @@
 
 struct s3_request;
 struct s3_body;
+struct s3_slow;
 
 /* An operation: begins here once the request is addressed, authenticated and authorised. It ends in
  * exactly one of the s3_fail and s3_reply calls (or, streaming, in s3_finish). */
@@ -80,6 +81,7 @@ struct s3_request {
     bool object_checksum;    /* checksum headers are of the object that is made, not of the body */
     struct s3_body *body;    /* while a body is read */
     struct lb_buf *reply;    /* a document on its way out */
+    struct s3_slow *slow;    /* once s3_slow_begin was called */
     void *state;             /* the operation's own, from the arena */
 };
 
@@ -174,6 +176,9 @@ void s3_head(struct s3_request *r, int status, uint64_t length);
 
 /* Ends the request after s3_head and sends of one's own. */
 void s3_finish(struct s3_request *r);
+
+/* An lb_exchange_sent_fn for the last send: frees r->reply and ends the request. */
+void s3_sent(struct lb_exchange *x, int err);
 
 /* Reads the whole body (at most size_max bytes, else MALFORMED_XML), verified against content hash,
  * Content-MD5 and checksum headers, then calls fn with it (arena memory); on an error it fails the

@@ -20,6 +20,8 @@ struct lb_s3_conf {
     struct lb_slice owner_name;
     struct lb_s3_buckets *buckets; /* one for all loops and the control plane */
     uint64_t part_size_min;        /* 5 MiB */
+    unsigned patience_ms;          /* how long a completion may take before the client gets white
+                                      space; 0 = 5000 */
     unsigned body_window;          /* pool buffers of 256 KiB one upload may hold; 0 = 2 */
 };
 
