@@ -105,20 +105,25 @@ static void zsh_text(struct lb_buf *out, const char *text) {
 
 static void zsh_options(struct lb_buf *out, const struct lb_option *options) {
     for (const struct lb_option *o = options; o && o->name; o++) {
-        lb_buf_printf(out, " \\\n        '--%s[", o->name);
+        lb_buf_printf(out, " \\\n            '--%s[", o->name);
         zsh_text(out, o->help);
         lb_buf_append_char(out, ']');
+        if (o->value) {
+            lb_buf_append_char(out, ':');
+            zsh_text(out, o->value);
+            lb_buf_append_char(out, ':');
+        }
         if (o->choices)
-            lb_buf_printf(out, ":%s:(%s)", o->value, o->choices);
-        else if (o->value)
-            lb_buf_printf(out, ":%s:%s", o->value, strcmp(o->value, "FILE") == 0 ? "_files" : "");
+            lb_buf_printf(out, "(%s)", o->choices);
+        else if (o->value && strcmp(o->value, "FILE") == 0)
+            lb_buf_append(out, LB_S("_files"));
         lb_buf_append_char(out, '\'');
     }
 }
 
-static void zsh_describe(struct lb_buf *out, const struct lb_command *c, bool group) {
-    lb_buf_append(out, LB_S("        "));
-    lb_buf_printf(out, "'%s:", group ? c->group : c->name);
+/* An element of the list "commands"; with a group, the group that *c begins. */
+static void zsh_element(struct lb_buf *out, const struct lb_command *c, bool group) {
+    lb_buf_printf(out, "            '%s:", group ? c->group : c->name);
     if (group)
         group_words(out, c);
     else
@@ -126,46 +131,57 @@ static void zsh_describe(struct lb_buf *out, const struct lb_command *c, bool gr
     lb_buf_append(out, LB_S("'\n"));
 }
 
+/* What may stand behind a command. */
+static void zsh_arguments(struct lb_buf *out, const struct lb_command *c) {
+    lb_buf_printf(out, "        %s) _arguments $globals", c->name);
+    zsh_options(out, c->options);
+    if (c->choices)
+        lb_buf_printf(out, " '1:%s:(%s)'", c->args, c->choices);
+    else if (strstr(c->args, "DIR"))
+        lb_buf_append(out, LB_S(" '1:DIR:_files -/'"));
+    else if (c->args[0])
+        lb_buf_append(out, LB_S(" '*:argument:'"));
+    lb_buf_append(out, LB_S(" ;;\n"));
+}
+
+static void zsh_group(struct lb_buf *out, const struct lb_command *first) {
+    lb_buf_printf(out, "    %s)\n        if (( CURRENT == 2 )); then\n            commands=(\n",
+                  first->group);
+    for (const struct lb_command *c = first; c->group && strcmp(c->group, first->group) == 0; c++)
+        zsh_element(out, c, false);
+    lb_buf_append(out, LB_S("            )\n            _describe command commands\n"
+                            "            return\n        fi\n"
+                            "        shift words\n        (( CURRENT-- ))\n"
+                            "        case $words[1] in\n"));
+    for (const struct lb_command *c = first; c->group && strcmp(c->group, first->group) == 0; c++)
+        zsh_arguments(out, c);
+    lb_buf_append(out, LB_S("        esac ;;\n"));
+}
+
 static void zsh(struct lb_buf *out) {
     lb_buf_append(out, LB_S("#compdef lobosctl\n"
                             "_lobosctl() {\n"
                             "    local curcontext=$curcontext state line\n"
-                            "    local -a commands\n"
-                            "    _arguments -C"));
+                            "    local -a commands globals\n"
+                            "    globals=("));
     zsh_options(out, lb_options_global);
-    lb_buf_append(out, LB_S(" \\\n        '1: :->first' '2: :->second' '*:: :->rest'\n"
-                            "    case $state in\n"
-                            "    first)\n        commands=(\n"));
+    lb_buf_append(out, LB_S(")\n    _arguments -C $globals '(-)1: :->first' '(-)*:: :->rest'\n"
+                            "    if [[ $state = first ]]; then\n"
+                            "        commands=(\n"));
     for (const struct lb_command *c = lb_commands; c->name; c++) {
         if (!c->group || begins_group(c))
-            zsh_describe(out, c, c->group);
+            zsh_element(out, c, c->group);
     }
-    lb_buf_append(out, LB_S("        )\n        _describe command commands ;;\n    second)\n"
-                            "        case $line[1] in\n"));
+    lb_buf_append(out, LB_S("        )\n        _describe command commands\n        return\n"
+                            "    fi\n    [[ $state = rest ]] || return\n"
+                            "    case $words[1] in\n"));
     for (const struct lb_command *c = lb_commands; c->name; c++) {
-        if (begins_group(c)) {
-            lb_buf_printf(out, "        %s) commands=(\n", c->group);
-            for (const struct lb_command *i = c; i->group && strcmp(i->group, c->group) == 0; i++)
-                zsh_describe(out, i, false);
-            lb_buf_append(out, LB_S("        ); _describe command commands ;;\n"));
-        } else if (!c->group) {
-            lb_buf_printf(out, "        %s) ", c->name);
-            if (c->choices)
-                lb_buf_printf(out, "_values %s %s ;;\n", c->name, c->choices);
-            else
-                lb_buf_append(out, LB_S("_files ;;\n"));
-        }
+        if (begins_group(c))
+            zsh_group(out, c);
+        else if (!c->group)
+            zsh_arguments(out, c);
     }
-    lb_buf_append(out, LB_S("        esac ;;\n    rest)\n        case \"$line[1] $line[2]\" in\n"));
-    for (const struct lb_command *c = lb_commands; c->name; c++) {
-        if (!c->options)
-            continue;
-        lb_buf_printf(out, "        \"%s \"%s%s) _arguments", c->group ? c->group : c->name,
-                      c->group ? c->name : "*", "");
-        zsh_options(out, c->options);
-        lb_buf_append(out, LB_S(" ;;\n"));
-    }
-    lb_buf_append(out, LB_S("        esac ;;\n    esac\n}\n"
+    lb_buf_append(out, LB_S("    esac\n}\n"
                             "if [[ $funcstack[1] = _lobosctl ]]; then\n    _lobosctl \"$@\"\n"
                             "else\n    compdef _lobosctl lobosctl\nfi\n"));
 }
