@@ -44,6 +44,7 @@ enum lb_auth_failure lb_auth_failure_of(int err) {
     case LB_ERR_TIME_SKEWED:
         return LB_AUTH_FAILURE_CLOCK_SKEW;
     case LB_ERR_REQUEST_EXPIRED:
+    case LB_ERR_KEY_EXPIRED:
         return LB_AUTH_FAILURE_EXPIRED;
     case LB_ERR_AUTH_HEADER_MALFORMED:
     case LB_ERR_AUTH_QUERY_MALFORMED:

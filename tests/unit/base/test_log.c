@@ -128,10 +128,22 @@ static void test_threads(void **state) {
     pthread_join(threads[1], NULL);
 }
 
+static void test_dropped(void **state) {
+    uint64_t before = lb_log_dropped();
+    lb_info("kept");
+    assert_string_equal(TEXT(), "INFO kept\n");
+    assert_int_equal(lb_log_dropped(), before);
+    lb_log_setup(-1, LB_LOG_TEXT, LB_LOG_INFO);
+    lb_info("lost");
+    lb_info("lost");
+    lb_debug("not wanted");
+    assert_int_equal(lb_log_dropped(), before + 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text), cmocka_unit_test(test_json),    cmocka_unit_test(test_level),
-        cmocka_unit_test(test_cut),  cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_cut),  cmocka_unit_test(test_threads), cmocka_unit_test(test_dropped),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -128,6 +128,7 @@ static void test_auth_failures(void **state) {
         {LB_ERR_AUTH_HEADER_MALFORMED, "malformed"},
         {LB_ERR_AUTH_QUERY_MALFORMED, "malformed"},
         {LB_ERR_UNSUPPORTED_SIGNATURE, "unsupported"},
+        {LB_ERR_KEY_EXPIRED, "expired"},
     };
     struct lb_metrics *m = lb_metrics_new(3, names, CHECK_COUNT(names), 0);
     struct lb_metrics_sum sum;

@@ -173,6 +173,7 @@ static inline void wait_n(const volatile size_t *n, size_t want) {
 static inline int served_teardown(void **state) {
     lb_conns_abort(&served->cs);
     wait_n(&served->cs.n, 0);
+    assert_int_equal(served->cs.in_flight, 0);
     assert_int_equal(lb_pool_used(served->pool), 0);
     lb_pool_free(served->pool);
     lb_io_free(served->e.io);
