@@ -17,16 +17,16 @@ struct lb_conns {
     lb_exchange_handler handler;
     void *handler_ctx;
     struct lb_tls *tls;              /* NULL: plain */
-    unsigned idle_timeout_s;         /* of waiting for the client without progress */
+    atomic_uint idle_timeout_s;      /* of waiting for the client without progress. Any thread */
     atomic_bool access_log;          /* any thread may switch it */
     atomic_uint slow_ms;             /* requests that take longer are logged; 0: none. Any thread */
     struct lb_loop_metrics *metrics; /* borrowed; NULL: nothing is counted */
     size_t in_flight;                /* requests being answered */
     uint64_t slow_since_ns;          /* start of the second in which slow_n were logged */
     unsigned slow_n;
-    bool draining; /* answer with Connection: close, keep nothing alive */
-    size_t n;      /* open connections */
-    size_t n_max;  /* those that come beyond it are answered 503 SlowDown */
+    bool draining;       /* answer with Connection: close, keep nothing alive */
+    size_t n;            /* open connections */
+    atomic_size_t n_max; /* those that come beyond it are answered 503 SlowDown. Any thread */
     struct lb_list list;
     void (*closed)(struct lb_conns *cs); /* a connection is gone (n is already less); may be NULL */
 };

@@ -184,6 +184,11 @@ void lb_loop_abort(struct lb_loop *l) {
     post(l, &l->abort_msg, break_off);
 }
 
+void lb_loop_set_limits(struct lb_loop *l, unsigned idle_timeout_s, size_t connections_max) {
+    atomic_store(&l->conns.idle_timeout_s, idle_timeout_s);
+    atomic_store(&l->conns.n_max, connections_max);
+}
+
 void lb_loop_set_access_log(struct lb_loop *l, bool on) {
     atomic_store(&l->conns.access_log, on);
 }

@@ -59,6 +59,9 @@ int lb_loop_start(struct lb_loop *l, const struct lb_loop_conf *conf,
 void lb_loop_drain(struct lb_loop *l);
 /* Any thread, once. Asks it to break off what still waits for clients. */
 void lb_loop_abort(struct lb_loop *l);
+/* Any thread. For what comes from now on: the idle timeout, and how many connections of this loop
+ * may be open. */
+void lb_loop_set_limits(struct lb_loop *l, unsigned idle_timeout_s, size_t connections_max);
 /* Any thread. Switches the access log. */
 void lb_loop_set_access_log(struct lb_loop *l, bool on);
 /* Any thread. Sets from when on a request is slow; 0: none is. */

@@ -50,8 +50,8 @@ static void reload(struct lb_server *s, struct reloading *r) {
         lb_error("the configuration was not reloaded", LB_LOG_S("reason", lb_buf_slice(&why)));
     } else {
         lb_server_reload(s, &fresh);
-        lb_info("reloaded log_level, log_format, access_log and slow_request_ms; other keys need a "
-                "restart");
+        lb_info("reloaded log_level, log_format, access_log, slow_request_ms, idle_timeout, "
+                "max_connections and the TLS certificate; other keys need a restart");
     }
     lb_config_fini(&fresh);
     lb_buf_fini(&why);

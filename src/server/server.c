@@ -116,6 +116,11 @@ static enum lb_io_backend backend_of(const struct lb_config *c) {
                                                   : LB_IO_AUTO;
 }
 
+/* Of each loop. */
+static size_t connections_max(const struct lb_config *c, unsigned loops_n) {
+    return (c->max_connections + loops_n - 1) / loops_n;
+}
+
 static void set_loop_conf(struct lb_server *s) {
     const struct lb_config *c = s->config;
     uint64_t requests = c->max_memory - list_cache(c);
@@ -130,7 +135,7 @@ static void set_loop_conf(struct lb_server *s) {
         .pool_size = (requests - s->budget.max) / c->http_threads,
         .budget = &s->budget,
         .idle_timeout_s = (unsigned)c->idle_timeout,
-        .connections_max = (c->max_connections + c->http_threads - 1) / c->http_threads,
+        .connections_max = connections_max(c, (unsigned)c->http_threads),
         .access_log = c->access_log,
         .slow_ms = (unsigned)c->slow_request_ms,
         .inherited_fd = lb_bootstrap_inherited_socket(),
@@ -341,10 +346,15 @@ unsigned lb_server_port(const struct lb_server *s) {
 
 void lb_server_reload(struct lb_server *s, const struct lb_config *config) {
     lb_server_setup_log(config);
-    for (unsigned i = 0; i < s->loops_n; i++)
-        lb_loop_set_access_log(&s->loops[i], config->access_log);
-    for (unsigned i = 0; i < s->loops_n; i++)
-        lb_loop_set_slow(&s->loops[i], (unsigned)config->slow_request_ms);
+    for (unsigned i = 0; i < s->loops_n; i++) {
+        struct lb_loop *l = &s->loops[i];
+        lb_loop_set_access_log(l, config->access_log);
+        lb_loop_set_slow(l, (unsigned)config->slow_request_ms);
+        lb_loop_set_limits(l, (unsigned)config->idle_timeout, connections_max(config, s->loops_n));
+    }
+    if (s->tls && config->tls_certificate[0] &&
+        lb_tls_reload(s->tls, config->tls_certificate, config->tls_key) < 0)
+        lb_error("the TLS certificate and key stay what they were");
 }
 
 static int on_reload(void *ctx, struct lb_buf *why) {

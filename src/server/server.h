@@ -34,7 +34,8 @@ int lb_server_start_control(struct lb_server *s, const struct lb_server_hooks *h
 /* Where the control plane listens ("127.0.0.1:50051"), or empty when it does not. */
 const char *lb_server_control_address(const struct lb_server *s);
 
-/* Takes over what may change while serving: log_level, log_format, access_log, slow_request_ms. */
+/* Takes over what may change while serving: log_level, log_format, access_log, slow_request_ms,
+ * idle_timeout, max_connections, and the TLS certificate and key, whose files are read again. */
 void lb_server_reload(struct lb_server *s, const struct lb_config *config);
 
 /* Drains for at most timeout_s, then breaks off. Returns true when every loop has ended; false

@@ -1,7 +1,9 @@
 #include "server/tls.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -10,6 +12,7 @@
 #define OUTPUT_KEPT 4096 /* bytes of memory for output that a client who waits may keep */
 
 struct lb_tls {
+    pthread_mutex_t lock; /* of ctx, which a reload replaces */
     SSL_CTX *ctx;
 };
 
@@ -41,39 +44,65 @@ static int no_passphrase(char *buf, int size, int writing, void *ctx) {
     return -1;
 }
 
-struct lb_tls *lb_tls_new(const char *certificate, const char *key) {
-    struct lb_tls *t = calloc(1, sizeof(*t));
-    if (!t || !(t->ctx = SSL_CTX_new(TLS_server_method()))) {
+/* NULL with one line in the log. */
+static SSL_CTX *context_new(const char *certificate, const char *key) {
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    if (!ctx) {
         log_failure("cannot begin with TLS", certificate);
-        free(t);
         return NULL;
     }
-    SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
-    SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                 SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     /* Sessions live in the clients' tickets: a cache would grow, and be a lock between the loops.
      */
-    SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_default_passwd_cb(t->ctx, no_passphrase);
-    SSL_CTX_set_alpn_select_cb(t->ctx, choose_protocol, NULL);
-    if (SSL_CTX_use_certificate_chain_file(t->ctx, certificate) != 1) {
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+    if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1) {
         log_failure("cannot use the TLS certificate", certificate);
         goto fail;
     }
-    if (SSL_CTX_use_PrivateKey_file(t->ctx, key, SSL_FILETYPE_PEM) != 1) {
+    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
         log_failure("cannot use the TLS key, or it does not belong to the certificate", key);
         goto fail;
     }
-    return t;
+    return ctx;
 fail:
-    lb_tls_free(t);
+    SSL_CTX_free(ctx);
     return NULL;
 }
 
+struct lb_tls *lb_tls_new(const char *certificate, const char *key) {
+    struct lb_tls *t = calloc(1, sizeof(*t));
+    SSL_CTX *ctx = t ? context_new(certificate, key) : NULL;
+    if (!ctx) {
+        free(t);
+        return NULL;
+    }
+    t->ctx = ctx;
+    pthread_mutex_init(&t->lock, NULL);
+    return t;
+}
+
+int lb_tls_reload(struct lb_tls *t, const char *certificate, const char *key) {
+    SSL_CTX *fresh = context_new(certificate, key);
+    if (!fresh)
+        return -EINVAL;
+    pthread_mutex_lock(&t->lock);
+    SSL_CTX *old = t->ctx;
+    t->ctx = fresh;
+    pthread_mutex_unlock(&t->lock);
+    SSL_CTX_free(old); /* the connections that have it hold on to it */
+    return 0;
+}
+
 void lb_tls_free(struct lb_tls *t) {
-    if (t)
-        SSL_CTX_free(t->ctx);
+    if (!t)
+        return;
+    SSL_CTX_free(t->ctx);
+    pthread_mutex_destroy(&t->lock);
     free(t);
 }
 
@@ -81,7 +110,9 @@ struct lb_tls_end *lb_tls_end_new(struct lb_tls *t) {
     struct lb_tls_end *e = calloc(1, sizeof(*e));
     if (!e)
         return NULL;
+    pthread_mutex_lock(&t->lock);
     e->ssl = SSL_new(t->ctx);
+    pthread_mutex_unlock(&t->lock);
     e->in = BIO_new(BIO_s_mem());
     e->out = BIO_new(BIO_s_mem());
     if (!e->ssl || !e->in || !e->out) {

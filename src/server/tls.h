@@ -12,6 +12,10 @@ struct lb_tls_end;
 struct lb_tls *lb_tls_new(const char *certificate, const char *key);
 void lb_tls_free(struct lb_tls *t);
 
+/* Any thread. Takes another certificate and key for connections to come; those that are there keep
+ * theirs. Returns 0; or -EINVAL with one line in the log, and all stays as it was. */
+int lb_tls_reload(struct lb_tls *t, const char *certificate, const char *key);
+
 /* One connection's state; owned. NULL without memory. */
 struct lb_tls_end *lb_tls_end_new(struct lb_tls *t);
 void lb_tls_end_free(struct lb_tls_end *e);

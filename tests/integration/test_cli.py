@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
 import time
 import urllib.request
 
@@ -299,6 +300,51 @@ def test_sighup_reloads_the_log(make_server):
     server.wait_for_log("was not reloaded")
     assert f"{server.config_path}:2: unknown key prot" in server.log
     assert get(server, "/")[1].status == 200
+
+
+def test_sighup_reloads_limits(make_server):
+    text = "[lobos]\nport = 0\nhttp_threads = 2\nidle_timeout = {}\nmax_connections = {}\n" \
+           "[filesystem]\ndirectory = {}\n"
+    server = make_server(form="config", credentials=False, config=text.format(60, 100, "{root}"))
+    server.config_path.write_text(text.format(1, 2, server.root))
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for_log("reloaded")
+    with socket.create_connection(("127.0.0.1", server.port), 10) as sock:
+        assert sock.recv(1) == b""  # idle for a second
+    many = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(8)]
+    for sock in many:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert any(sock.recv(12) == b"HTTP/1.1 503" for sock in many)
+    for sock in many:
+        sock.close()
+
+
+def test_sighup_reloads_the_certificate(make_server, tmp_path):
+    def certify(name):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", tmp_path / "key.pem",
+                        "-out", tmp_path / "cert.pem"], check=True, capture_output=True)
+
+    def seen():
+        pem = ssl.get_server_certificate(("127.0.0.1", server.port))
+        return ssl.PEM_cert_to_DER_cert(pem)
+
+    def on_disk():
+        return ssl.PEM_cert_to_DER_cert((tmp_path / "cert.pem").read_text())
+
+    certify("one")
+    server = make_server(tls=(tmp_path / "cert.pem", tmp_path / "key.pem"))
+    first = on_disk()
+    assert seen() == first
+    certify("two")
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for_log("reloaded")
+    assert seen() == on_disk() != first
+    second = on_disk()
+    (tmp_path / "key.pem").write_text("no key")
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for_log("stay what they were")
+    assert seen() == second
 
 
 def test_json_log(make_server):

@@ -28,15 +28,12 @@ static void write_pem(const char *path, X509 *cert, EVP_PKEY *key, const char *p
     fclose(f);
 }
 
-static int make_certificate(void **state) {
+/* Writes a certificate of that number and its key to their files. */
+static void write_certificate(long serial) {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
-    assert_non_null(mkdtemp(dir));
-    snprintf(cert_path, sizeof(cert_path), "%s/cert.pem", dir);
-    snprintf(key_path, sizeof(key_path), "%s/key.pem", dir);
-    snprintf(locked_path, sizeof(locked_path), "%s/locked.pem", dir);
     X509_set_version(cert, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+    ASN1_INTEGER_set(X509_get_serialNumber(cert), serial);
     X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
     X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
     X509_set_pubkey(cert, key);
@@ -49,6 +46,14 @@ static int make_certificate(void **state) {
     write_pem(locked_path, NULL, key, "secret");
     X509_free(cert);
     EVP_PKEY_free(key);
+}
+
+static int make_certificate(void **state) {
+    assert_non_null(mkdtemp(dir));
+    snprintf(cert_path, sizeof(cert_path), "%s/cert.pem", dir);
+    snprintf(key_path, sizeof(key_path), "%s/key.pem", dir);
+    snprintf(locked_path, sizeof(locked_path), "%s/locked.pem", dir);
+    write_certificate(1);
     tls = lb_tls_new(cert_path, key_path);
     return tls ? 0 : -1;
 }
@@ -195,6 +200,53 @@ static void requests(SSL *ssl, int fd) {
 static void test_requests(void **state) {
     play(requests, 0);
     play(requests, TLS1_2_VERSION);
+}
+
+static long serial_of(SSL *ssl) {
+    X509 *cert = SSL_get1_peer_certificate(ssl);
+    MUST(cert);
+    long serial = ASN1_INTEGER_get(X509_get0_serialNumber(cert));
+    X509_free(cert);
+    return serial;
+}
+
+static long expected_serial;
+
+static void meet(SSL *ssl, int fd) {
+    MUST(SSL_connect(ssl) == 1);
+    MUST(serial_of(ssl) == expected_serial);
+    say(ssl, HELLO);
+    expect_tls(ssl, 200, "hello");
+    SSL_shutdown(ssl);
+}
+
+/* The certificate changes while it is connected. */
+static void meet_before_reload(SSL *ssl, int fd) {
+    MUST(SSL_connect(ssl) == 1);
+    say(ssl, HELLO);
+    expect_tls(ssl, 200, "hello");
+    write_certificate(expected_serial + 1);
+    MUST(lb_tls_reload(tls, cert_path, key_path) == 0);
+    say(ssl, HELLO);
+    expect_tls(ssl, 200, "hello");
+    MUST(serial_of(ssl) == expected_serial);
+    SSL_shutdown(ssl);
+}
+
+static void test_reload(void **state) {
+    expected_serial = 1;
+    play(meet, 0);
+    play(meet_before_reload, 0);
+    expected_serial = 2;
+    play(meet, 0);
+    /* What can't be used changes nothing. */
+    assert_int_equal(lb_tls_reload(tls, cert_path, locked_path), -EINVAL);
+    assert_int_equal(lb_tls_reload(tls, "/nowhere", key_path), -EINVAL);
+    play(meet, 0);
+    write_certificate(1);
+    assert_int_equal(lb_tls_reload(tls, cert_path, key_path), 0);
+    expected_serial = 1;
+    play(meet, 0);
 }
 
 /* It says that it will send no more, and gets its answer and our goodbye. */
@@ -369,9 +421,9 @@ static void test_bad_files(void **state) {
 
 int main(void) {
     static const struct named_test tests[] = {
-        TEST(test_requests),        TEST(test_half_closed), TEST(test_early_answer),
-        TEST(test_bad_clients),     TEST(test_timeouts),    TEST(test_cancel),
-        TEST(test_abort_and_drain), TEST(test_bad_files),
+        TEST(test_requests),     TEST(test_reload),          TEST(test_half_closed),
+        TEST(test_early_answer), TEST(test_bad_clients),     TEST(test_timeouts),
+        TEST(test_cancel),       TEST(test_abort_and_drain), TEST(test_bad_files),
     };
     void *none = NULL;
     if (make_certificate(&none) < 0)
