@@ -184,7 +184,8 @@ static void sweep_empty(struct fs_engine *fs, const char *versions) {
     lb_buf_init(&hashes, SIZE_MAX / 2);
     names_of(fs, versions, &folders);
     NAMES_EACH(folder, &folders) {
-        snprintf(path, sizeof(path), "%s/%s", versions, folder);
+        if (snprintf(path, sizeof(path), "%s/%s", versions, folder) >= (int)sizeof(path))
+            continue;
         lb_buf_clear(&hashes);
         names_of(fs, path, &hashes);
         size_t len = strlen(path);
