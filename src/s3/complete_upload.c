@@ -221,7 +221,7 @@ static void reply(struct s3_request *r, const struct lb_object_info *info) {
     s3_xml_etag(b, lb_etag_slice(&c->etag));
     s3_checksum_write(b, &c->meta);
     s3_xml_close(b, "CompleteMultipartUploadResult");
-    s3_header_version(r, &info->version);
+    s3_header_made(r, &info->version);
     s3_reply_xml(r, 200, b);
 }
 

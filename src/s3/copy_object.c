@@ -168,7 +168,7 @@ static void reply_versions(struct s3_request *r, const struct lb_object_info *ma
     struct copying *c = r->state;
     struct lb_slice source = lb_version_slice(&c->copy.reader->info.version);
     if (!c->part)
-        s3_header_version(r, &made->version);
+        s3_header_made(r, &made->version);
     if (c->version.len || !lb_slice_eq(source, LB_S("null")))
         s3_header(r, LB_S("x-amz-copy-source-version-id"), source);
 }

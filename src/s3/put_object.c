@@ -26,7 +26,7 @@ static void on_committed(struct lb_engine_op *op, int err) {
     }
     s3_header_etag(r, &op->info.etag);
     if (!p->part)
-        s3_header_version(r, &op->info.version);
+        s3_header_made(r, &op->info.version);
     s3_checksum_reply(r, p->meta.checksum_kind, &p->meta.checksum, S3_CHECKSUM_FULL_OBJECT, 0);
     s3_reply(r, 200);
 }

@@ -137,6 +137,11 @@ void s3_header_version(struct s3_request *r, const struct lb_version_id *version
         s3_header(r, LB_S("x-amz-version-id"), id);
 }
 
+void s3_header_made(struct s3_request *r, const struct lb_version_id *version) {
+    if (!lb_slice_eq(lb_version_slice(version), LB_S("null")))
+        s3_header_version(r, version);
+}
+
 /* Marks the request as failed, and drops what was to be the head of its success. */
 static const struct lb_err_info *begin_failure(struct s3_request *r, int err) {
     const struct lb_err_info *info = lb_err_info(err);

@@ -124,6 +124,9 @@ void s3_header_etag(struct s3_request *r, const struct lb_etag *etag); /* quoted
 /* Adds x-amz-version-id, in a bucket that is or was versioned. Only with r->settings. */
 void s3_header_version(struct s3_request *r, const struct lb_version_id *version);
 
+/* The same for one that a write has made: S3 does not tell of a null one there. */
+void s3_header_made(struct s3_request *r, const struct lb_version_id *version);
+
 /* Is it the id of a version, as an engine makes them? */
 bool s3_version_valid(struct lb_slice id);
 

@@ -1,5 +1,5 @@
 """The conformance suite ceph/s3-tests, when LOBOS_S3TESTS_DIR names a checkout: the core set and the sets copy,
-tagging, conditional, checksum and attributes. s3tests_expected.txt holds the failures that are expected, each
+tagging, conditional, checksum (with attributes) and versioning. s3tests_expected.txt holds the failures that are expected, each
 with its reason; what fails beside them, or no longer fails, fails here. LOBOS_S3TESTS_PYTHON names a Python that
 has the suite's requirements (boto3, munch, pytest, isodate, pytz, requests, PyYAML, lxml, httplib2, gevent)."""
 
@@ -35,6 +35,7 @@ SETS = {  # files, -m, -k, at least so many tests
                     "conditional_write", 12),
     "checksum": (FILES, "not (fails_on_aws or encryption)",
                  "checksum or cksum or object_attributes", 12),
+    "versioning": (FILES, GENERAL, "(versioning or versioned or delete_marker) and not acl", 30),
 }
 USERS = {"main": (lobos.ACCESS, lobos.SECRET, "lobos"), "alt": ("ALTKEY", "altsecret", "alt"),
          "tenant": ("TENANTKEY", "tenantsecret", "tenant")}

@@ -107,6 +107,8 @@ static void test_change_by_another(void **state) {
     store(&(struct lb_s3_bucket_settings){.versioning = LB_VERSIONING_SUSPENDED});
     lb_s3_buckets_changed(&h.buckets);
     assert_int_equal(ask("PUT", "/bucket/k", "", "4"), 200);
+    assert_null(HEADER("x-amz-version-id").ptr);
+    assert_int_equal(ask("GET", "/bucket/k", "", ""), 200);
     CHECK_SLICE(HEADER("x-amz-version-id"), "null");
     lb_s3_free(other);
 }

@@ -285,9 +285,10 @@ static void test_suspended(void **state) {
     set_versioning("Enabled");
     struct id first = put("/bucket/k", "1");
     set_versioning("Suspended");
-    struct id null = put("/bucket/k", "2");
-    check_text(lb_slice_cstr(null.text), "null");
-    null = put("/bucket/k", "3"); /* in place of the null version */
+    const struct id null = {"null"};
+    assert_int_equal(send_body("PUT", "/bucket/k", "", "2"), 200);
+    assert_null(HEADER("x-amz-version-id").ptr);                   /* S3 does not tell of it here */
+    assert_int_equal(send_body("PUT", "/bucket/k", "", "3"), 200); /* in place of the null one */
     check_version("/bucket/k?versionId=", &null, "3");
     check_version("/bucket/k?versionId=", &first, "1");
     assert_int_equal(ask("DELETE", "/bucket/k"), 204); /* its marker takes the place, too */
