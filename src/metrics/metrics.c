@@ -51,6 +51,8 @@ enum lb_auth_failure lb_auth_failure_of(int err) {
         return LB_AUTH_FAILURE_MALFORMED;
     case LB_ERR_UNSUPPORTED_SIGNATURE:
         return LB_AUTH_FAILURE_UNSUPPORTED;
+    case LB_ERR_AUTH_THROTTLED:
+        return LB_AUTH_FAILURE_THROTTLED;
     default:
         return LB_AUTH_FAILURES;
     }

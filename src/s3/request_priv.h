@@ -83,6 +83,8 @@ struct s3_request {
     struct lb_buf *reply;    /* a document on its way out */
     struct s3_slow *slow;    /* once s3_slow_begin was called */
     void *state;             /* the operation's own, from the arena */
+    int refusal;             /* the error to answer when its time has come */
+    struct lb_io_timer refusal_timer;
 };
 
 /* The request that an engine operation belongs to (for ops that are r->eng, or whose user is the

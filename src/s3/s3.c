@@ -8,16 +8,19 @@
 #include "s3/address_priv.h"
 #include "s3/ops_priv.h"
 #include "s3/settings_cache_priv.h"
+#include "s3/throttle_priv.h"
 
 struct lb_s3 *lb_s3_new(const struct lb_s3_conf *conf, struct lb_engine_port *port,
                         struct lb_hash_service *hash) {
     struct lb_s3 *s = calloc(1, sizeof(*s));
     struct lb_auth_key_cache *keys = calloc(1, sizeof(*keys));
     struct s3_settings_cache *settings = s3_settings_cache_new(conf->buckets);
-    if (!s || !keys || !settings) {
+    struct s3_throttle *throttle = s3_throttle_new();
+    if (!s || !keys || !settings || !throttle) {
         free(s);
         free(keys);
         s3_settings_cache_free(settings);
+        s3_throttle_free(throttle);
         return NULL;
     }
     *s = (struct lb_s3){.conf = conf,
@@ -25,7 +28,8 @@ struct lb_s3 *lb_s3_new(const struct lb_s3_conf *conf, struct lb_engine_port *po
                         .io = port->io,
                         .hash = hash,
                         .keys = keys,
-                        .settings = settings};
+                        .settings = settings,
+                        .throttle = throttle};
     lb_io_random(s->io, &s->next_id, sizeof(s->next_id));
     if (conf->creds)
         lb_creds_reader_init(&s->creds, conf->creds);
@@ -39,6 +43,7 @@ void lb_s3_free(struct lb_s3 *s) {
     explicit_bzero(s->keys, sizeof(*s->keys));
     free(s->keys);
     s3_settings_cache_free(s->settings);
+    s3_throttle_free(s->throttle);
     free(s);
 }
 
@@ -266,7 +271,9 @@ void lb_s3_handle(void *ctx, struct lb_exchange *x) {
     x->id = lb_slice(r->id, sizeof(r->id) - 1);
     int err = prepare(r);
     s3_phase(r, LB_PHASE_AUTH);
-    if (err < 0)
+    if (s3_throttle_concerns(err))
+        s3_refuse(r, err);
+    else if (err < 0)
         s3_fail(r, err);
     else
         s3_access_check(r);

@@ -32,6 +32,7 @@ struct lb_s3 {
     struct lb_hash_service *hash;
     struct lb_auth_key_cache *keys;     /* owned */
     struct s3_settings_cache *settings; /* owned */
+    struct s3_throttle *throttle;       /* owned */
     struct lb_creds_reader creds;       /* of conf->creds, when there are any */
     uint64_t next_id;
 };

@@ -23,6 +23,7 @@ struct s3_harness {
     struct lb_budget *budget; /* of the requests; NULL: no bound */
     unsigned calls;           /* in flight */
     const char *signer;       /* access key that signs; NULL: the administrator's */
+    bool waits;               /* calls may wait for timers */
 };
 
 #define S3_HARNESS_KEY "AKIDEXAMPLE"
