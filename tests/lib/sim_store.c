@@ -218,11 +218,20 @@ static int read_piece(struct sim_store *s, struct lb_reader *reader, struct sim_
 
 int sim_store_get(struct sim_store *s, struct lb_slice bucket, struct lb_slice key,
                   struct sim_got *ret) {
+    return sim_store_get_version(s, bucket, key, (struct lb_slice){0}, ret, NULL);
+}
+
+int sim_store_get_version(struct sim_store *s, struct lb_slice bucket, struct lb_slice key,
+                          struct lb_slice version, struct sim_got *ret,
+                          struct lb_object_info *ret_info) {
     struct sim_job j;
     struct sim_got g = {0};
     sim_job_init(s, &j, bucket, key);
+    j.op.version = version;
     sim_job_call(&j, s->ops->open);
     int err = sim_job_wait(&j);
+    if (ret_info)
+        *ret_info = j.op.info;
     if (err) {
         sim_job_fini(&j);
         return err;
@@ -265,8 +274,9 @@ bool sim_got_is(const struct sim_got *g, uint64_t off, uint64_t content, uint64_
     return same;
 }
 
-int sim_store_list(struct sim_store *s, struct lb_slice bucket, size_t page,
-                   void (*fn)(void *ctx, const struct lb_list_entry *e), void *ctx) {
+static int list_all(struct sim_store *s, struct lb_slice bucket, size_t page, bool versions,
+                    void (*fn)(void *ctx, const struct lb_list_entry *e), void *ctx) {
+    struct lb_version_id id = {.len = 0};
     char after[LB_KEY_MAX];
     size_t after_len = 0;
     bool more = true;
@@ -275,6 +285,8 @@ int sim_store_list(struct sim_store *s, struct lb_slice bucket, size_t page,
         struct sim_job j;
         sim_job_init(s, &j, bucket, (struct lb_slice){0});
         j.op.after = lb_slice(after, after_len);
+        j.op.after_id = lb_version_slice(&id);
+        j.op.versions = versions;
         j.op.max = page;
         sim_job_call(&j, s->ops->list);
         err = sim_job_wait(&j);
@@ -286,8 +298,20 @@ int sim_store_list(struct sim_store *s, struct lb_slice bucket, size_t page,
             struct lb_slice last = j.op.list.entries[j.op.list.n - 1].key;
             after_len = last.len;
             memcpy(after, last.ptr, last.len);
+            if (versions)
+                id = j.op.list.entries[j.op.list.n - 1].info.version;
         }
         sim_job_fini(&j);
     }
     return err;
+}
+
+int sim_store_list(struct sim_store *s, struct lb_slice bucket, size_t page,
+                   void (*fn)(void *ctx, const struct lb_list_entry *e), void *ctx) {
+    return list_all(s, bucket, page, false, fn, ctx);
+}
+
+int sim_store_list_versions(struct sim_store *s, struct lb_slice bucket, size_t page,
+                            void (*fn)(void *ctx, const struct lb_list_entry *e), void *ctx) {
+    return list_all(s, bucket, page, true, fn, ctx);
 }

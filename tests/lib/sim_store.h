@@ -81,6 +81,11 @@ struct sim_got {
 /* Opens and reads it all. Returns 0 (then sim_got_fini), or negative. */
 int sim_store_get(struct sim_store *s, struct lb_slice bucket, struct lb_slice key,
                   struct sim_got *ret);
+/* The same of a version (empty: the current one). info (may be NULL): what the engine said, also
+ * with an error. */
+int sim_store_get_version(struct sim_store *s, struct lb_slice bucket, struct lb_slice key,
+                          struct lb_slice version, struct sim_got *ret,
+                          struct lb_object_info *ret_info);
 void sim_got_fini(struct sim_got *g);
 /* Is [off, off + size) the whole of this content? */
 bool sim_got_is(const struct sim_got *g, uint64_t off, uint64_t content, uint64_t size);
@@ -88,5 +93,8 @@ bool sim_got_is(const struct sim_got *g, uint64_t off, uint64_t content, uint64_
 /* All keys of a bucket in pages of `page`: calls fn for each. Returns 0 or negative. */
 int sim_store_list(struct sim_store *s, struct lb_slice bucket, size_t page,
                    void (*fn)(void *ctx, const struct lb_list_entry *e), void *ctx);
+/* The same with all versions. */
+int sim_store_list_versions(struct sim_store *s, struct lb_slice bucket, size_t page,
+                            void (*fn)(void *ctx, const struct lb_list_entry *e), void *ctx);
 
 #endif

@@ -153,10 +153,14 @@ static int rename_to(struct fs_engine *fs, const struct fs_install *in, char *pa
         const char *name;
         int dir;
         rc = fs_dir_open(fs, in->bucket, path, true, &dir, &name);
-        if (rc == 0) {
+        if (rc < 0)
+            continue;
+        /* It must not go into a directory that a power loss takes away. */
+        if (in->last && !fs->journaled)
+            rc = fs_path_settle(fs, in->bucket, path);
+        if (rc == 0)
             rc = fs_rename_over(fs, in->bucket, in->tmp, dir, name);
-            fs_dir_close(fs, dir);
-        }
+        fs_dir_close(fs, dir);
     }
     return rc;
 }

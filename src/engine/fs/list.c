@@ -147,16 +147,17 @@ int fs_list_add(struct lb_engine_op *op, struct lb_slice key, const struct lb_ob
 static int add_object(struct lister *l, const struct fs_list_next *n) {
     struct fs_found f;
     int err = 0;
-    bool versions = l->op->versions;
+    struct lb_engine_op *op = l->op;
     if (!n->in[FS_KEYS_VERSIONED]) {
         err = describe(l, n, &f);
         if (err && !is_gone(err))
             return err;
     }
-    if (versions && fs_versions_maybe(l->fs, l->op->bucket, n->key))
-        return fs_list_versions(l->fs, l->op, n->key, &l->blob);
-    f.info.latest = versions;
-    return err ? 0 : fs_list_add(l->op, n->key, &f.info);
+    bool again = op->after_id.len && lb_slice_eq(op->after, n->key);
+    if (op->versions && (again || fs_versions_maybe(l->fs, op->bucket, n->key)))
+        return fs_list_versions(l->fs, op, n->key, &l->blob);
+    f.info.latest = op->versions;
+    return err ? 0 : fs_list_add(op, n->key, &f.info);
 }
 
 static int add_group(struct lister *l, struct lb_slice group) {

@@ -147,20 +147,25 @@ int fs_remove_latest(struct fs_engine *fs, struct lb_engine_op *op, struct fs_to
 
 /* ---- one version ---- */
 
-/* Puts a version into the key's place, over the object that is there. */
+/* Puts a version into the key's place, over the object that is there. It lasts there before
+ * anything else of its old directory goes, be it the directory itself. */
 static int promote(struct change *c, const struct fs_version *v) {
     char tmp[FS_PATH_MAX], path[FS_PATH_MAX];
     struct fs_attrs a = {.key = c->key};
-    struct fs_install in = {.bucket = c->bucket, .key = c->key, .tmp = tmp};
+    struct fs_install in = {.bucket = c->bucket, .key = c->key, .tmp = tmp, .last = true};
     fs_version_path(c->fs, c->bucket, c->key, v, tmp);
     int rc = touch_version(c, v);
     if (rc < 0)
         return rc;
-    if (!c->s.current || !c->s.found.hidden)
-        return fs_place(c->fs, &in, &a, c->t);
-    fs_hidden_path(c->fs, c->bucket, c->key, path);
-    rc = fs_rename_over(c->fs, c->bucket, tmp, c->fs->root, path);
-    return rc ? rc : fs_touch(c->fs, c->bucket, c->t, path);
+    if (!c->s.current || !c->s.found.hidden) {
+        rc = fs_place(c->fs, &in, &a, c->t);
+    } else {
+        fs_hidden_path(c->fs, c->bucket, c->key, path);
+        rc = fs_rename_over(c->fs, c->bucket, tmp, c->fs->root, path);
+        if (rc == 0)
+            rc = fs_touch(c->fs, c->bucket, c->t, path);
+    }
+    return rc ? rc : fs_key_settle(c->fs, c->bucket, c->key);
 }
 
 static int remove_current(struct change *c, struct lb_engine_op *op) {
@@ -203,11 +208,8 @@ static int remove_kept(struct change *c, struct lb_engine_op *op) {
     struct lb_object_info info;
     int rc = examine(c, op, &info);
     bool latest = !s->current && s->match.marker && fs_version_cmp(&s->match, &s->newest) == 0;
-    if (rc == 0 && latest && s->second.order && !s->second.marker) {
+    if (rc == 0 && latest && s->second.order && !s->second.marker)
         rc = promote(c, &s->second); /* here */
-        if (rc == 0)
-            rc = fs_key_settle(c->fs, c->bucket, c->key);
-    }
     if (rc == 0)
         rc = fs_version_drop(c->fs, c->bucket, c->key, &s->match); /* here, else */
     if (rc == 0)

@@ -110,6 +110,7 @@ struct fs_install {
     int64_t wall_ns; /* now, by the time of day */
     bool sync;
     bool cached; /* with sync: bytes may still be in the page cache alone */
+    bool last;   /* tmp is the only name of an object that was acknowledged */
 };
 
 /* Worker. Stores the attributes, decides the precondition and renames, with the key's lock held. On
