@@ -1,6 +1,6 @@
-/* The two forms that a signature's date has. Here and not in http/, which auth may not include. */
+/* The two forms that a signature's date has. The longer one is not http/'s, which auth may not
+ * include, and knows zones besides. */
 #include "auth/sigv4_priv.h"
-#include "base/civil.h"
 
 #include <errno.h>
 
@@ -13,18 +13,6 @@ static int digits(struct lb_slice s, size_t at, size_t n) {
         value = 10 * value + (s.ptr[i] - '0');
     }
     return value;
-}
-
-static bool parse_basic(struct lb_slice s, struct lb_civil *ret) {
-    if (s.len != AUTH_DATE_LEN || s.ptr[8] != 'T' || s.ptr[15] != 'Z')
-        return false;
-    ret->year = digits(s, 0, 4);
-    ret->month = digits(s, 4, 2);
-    ret->day = digits(s, 6, 2);
-    ret->hour = digits(s, 9, 2);
-    ret->minute = digits(s, 11, 2);
-    ret->second = digits(s, 13, 2);
-    return true;
 }
 
 /* "Fri, 24 May 2013 00:00:00 GMT" (RFC 9110, 5.6.7), or with the zone as botocore writes it:
@@ -51,41 +39,16 @@ static bool parse_imf(struct lb_slice s, struct lb_civil *ret) {
     return true;
 }
 
-/* Seconds since 1970 of a date of the calendar, or -1. */
-static int64_t seconds_of(const struct lb_civil *d) {
-    if (d->year < 1970 || d->month < 1 || d->month > 12 || d->day < 1 || d->hour < 0 ||
-        d->minute < 0 || d->second < 0)
-        return -1;
-    int64_t days = lb_civil_days(d->year, d->month, d->day);
-    int64_t seconds = ((days * 24 + d->hour) * 60 + d->minute) * 60 + d->second;
-    struct lb_civil back = lb_civil_from_seconds(seconds);
-    bool real = back.month == d->month && back.day == d->day && back.hour == d->hour &&
-                back.minute == d->minute && back.second == d->second;
-    return real ? seconds : -1;
-}
-
-static char *put_digits(char *p, int64_t value, int n) {
-    for (int i = n - 1; i >= 0; i--, value /= 10)
-        p[i] = (char)('0' + value % 10);
-    return p + n;
-}
-
 int auth_date_parse(struct lb_slice s, char ret_basic[AUTH_DATE_LEN + 1], int64_t *ret_s) {
     struct lb_civil d;
-    if (!parse_basic(s, &d) && !parse_imf(s, &d))
+    int64_t seconds;
+    if (lb_civil_parse_basic(s, &seconds) < 0 &&
+        (!parse_imf(s, &d) || lb_civil_to_seconds(&d, &seconds) < 0))
         return -EINVAL;
-    int64_t seconds = seconds_of(&d);
     if (seconds < 0)
         return -EINVAL;
-    char *p = put_digits(ret_basic, d.year, 4);
-    p = put_digits(p, d.month, 2);
-    p = put_digits(p, d.day, 2);
-    *p++ = 'T';
-    p = put_digits(p, d.hour, 2);
-    p = put_digits(p, d.minute, 2);
-    p = put_digits(p, d.second, 2);
-    *p++ = 'Z';
-    *p = 0;
+    lb_civil_basic(seconds, ret_basic);
+    ret_basic[AUTH_DATE_LEN] = '\0';
     *ret_s = seconds;
     return 0;
 }

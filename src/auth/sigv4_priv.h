@@ -4,16 +4,17 @@
 #define LB_AUTH_SIGV4_PRIV_H
 
 #include "auth/sigv4.h"
+#include "base/civil.h"
 
 #define AUTH_ALGORITHM "AWS4-HMAC-SHA256"
 #define AUTH_TERMINATOR "aws4_request"
 #define AUTH_SKEW_MAX_S 900
 #define AUTH_EXPIRES_MAX_S 604800
-#define AUTH_SIGNED_MAX 128         /* names in SignedHeaders */
-#define AUTH_QUERY_MAX 128          /* parameters of a query */
-#define AUTH_DATE_LEN 16            /* 20130524T000000Z */
-#define AUTH_SCOPE_MAX 127          /* bytes that fit lb_auth_stream.scope */
-#define AUTH_STRING_TO_SIGN_MAX 448 /* the longest is a chunk's: 364 */
+#define AUTH_SIGNED_MAX 128              /* names in SignedHeaders */
+#define AUTH_QUERY_MAX 128               /* parameters of a query */
+#define AUTH_DATE_LEN LB_CIVIL_BASIC_LEN /* 20130524T000000Z */
+#define AUTH_SCOPE_MAX 127               /* bytes that fit lb_auth_stream.scope */
+#define AUTH_STRING_TO_SIGN_MAX 448      /* the longest is a chunk's: 364 */
 
 /* ---- text.c: appending to memory of the arena ---- */
 

@@ -2,7 +2,9 @@
 #ifndef LB_BASE_CIVIL_H
 #define LB_BASE_CIVIL_H
 
-#include <stdint.h>
+#include "base/slice.h"
+
+#define LB_CIVIL_BASIC_LEN 16 /* "19941106T084937Z", as in x-amz-date */
 
 struct lb_civil {
     int64_t year;
@@ -45,5 +47,18 @@ static inline struct lb_civil lb_civil_from_seconds(int64_t seconds) {
         .second = of_day % 60,
     };
 }
+
+/* Seconds since 1970 of a date and time; the weekday is not looked at, and a leap second is the
+ * first second of the next minute. Returns 0, or -EINVAL when there is no such date or time. */
+int lb_civil_to_seconds(const struct lb_civil *c, int64_t *ret_s);
+
+/* Writes the last n decimal digits of v. Returns where they end. */
+char *lb_civil_digits(char *to, int64_t v, int n);
+
+/* Writes the basic form of a time, exactly LB_CIVIL_BASIC_LEN bytes and no NUL; years 0 to 9999. */
+void lb_civil_basic(int64_t seconds, char *ret);
+
+/* Reads what the former writes, and nothing else. Returns 0 or -EINVAL. */
+int lb_civil_parse_basic(struct lb_slice s, int64_t *ret_s);
 
 #endif

@@ -15,26 +15,21 @@ static int64_t floor_seconds(int64_t wall_ns) {
     return wall_ns / NS_PER_S - (wall_ns % NS_PER_S < 0);
 }
 
-static void put_digits(char *to, int64_t v, int n) {
-    for (int i = n - 1; i >= 0; i--, v /= 10)
-        to[i] = (char)('0' + v % 10);
-}
-
 static void put_time(char *to, const struct lb_civil *c) {
-    put_digits(to, c->hour, 2);
+    lb_civil_digits(to, c->hour, 2);
     to[2] = ':';
-    put_digits(to + 3, c->minute, 2);
+    lb_civil_digits(to + 3, c->minute, 2);
     to[5] = ':';
-    put_digits(to + 6, c->second, 2);
+    lb_civil_digits(to + 6, c->second, 2);
 }
 
 void lb_date_http(int64_t wall_ns, char *ret) {
     struct lb_civil c = lb_civil_from_seconds(floor_seconds(wall_ns));
     memcpy(ret, "Sun, 06 Nov 1994 08:49:37 GMT", LB_DATE_HTTP_LEN);
     memcpy(ret, weekday_names[c.weekday], 3);
-    put_digits(ret + 5, c.day, 2);
+    lb_civil_digits(ret + 5, c.day, 2);
     memcpy(ret + 8, month_names + (size_t)(c.month - 1) * 3, 3);
-    put_digits(ret + 12, c.year, 4);
+    lb_civil_digits(ret + 12, c.year, 4);
     put_time(ret + 17, &c);
 }
 
@@ -42,23 +37,11 @@ void lb_date_iso(int64_t wall_ns, char *ret) {
     int64_t seconds = floor_seconds(wall_ns);
     struct lb_civil c = lb_civil_from_seconds(seconds);
     memcpy(ret, "1994-11-06T08:49:37.000Z", LB_DATE_ISO_LEN);
-    put_digits(ret, c.year, 4);
-    put_digits(ret + 5, c.month, 2);
-    put_digits(ret + 8, c.day, 2);
+    lb_civil_digits(ret, c.year, 4);
+    lb_civil_digits(ret + 5, c.month, 2);
+    lb_civil_digits(ret + 8, c.day, 2);
     put_time(ret + 11, &c);
-    put_digits(ret + 20, (wall_ns % NS_PER_S + NS_PER_S) % NS_PER_S / 1000000, 3);
-}
-
-void lb_date_basic(int64_t wall_ns, char *ret) {
-    struct lb_civil c = lb_civil_from_seconds(floor_seconds(wall_ns));
-    put_digits(ret, c.year, 4);
-    put_digits(ret + 4, c.month, 2);
-    put_digits(ret + 6, c.day, 2);
-    ret[8] = 'T';
-    put_digits(ret + 9, c.hour, 2);
-    put_digits(ret + 11, c.minute, 2);
-    put_digits(ret + 13, c.second, 2);
-    ret[15] = 'Z';
+    lb_civil_digits(ret + 20, (wall_ns % NS_PER_S + NS_PER_S) % NS_PER_S / 1000000, 3);
 }
 
 enum field { YEAR = 1, MONTH, DAY, HOUR, MINUTE, SECOND, FIELDS };
@@ -119,20 +102,14 @@ static bool scan(struct lb_slice *s, const char *pattern, int fields[FIELDS]) {
     return ok;
 }
 
-/* The time that the fields mean, or -EINVAL when there is no such day or time. A leap second is the
- * first second of the next minute. */
 static int to_seconds(const int fields[FIELDS], int64_t *ret) {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int year = fields[YEAR], month = fields[MONTH];
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    if (month < 1 || month > 12 || fields[DAY] < 1 ||
-        fields[DAY] > days[month - 1] + (month == 2 && leap))
-        return -EINVAL;
-    if (fields[HOUR] > 23 || fields[MINUTE] > 59 || fields[SECOND] > 60)
-        return -EINVAL;
-    *ret = lb_civil_days(year, month, fields[DAY]) * 86400 + fields[HOUR] * 3600 +
-           fields[MINUTE] * 60 + fields[SECOND];
-    return 0;
+    const struct lb_civil c = {.year = fields[YEAR],
+                               .month = fields[MONTH],
+                               .day = fields[DAY],
+                               .hour = fields[HOUR],
+                               .minute = fields[MINUTE],
+                               .second = fields[SECOND]};
+    return lb_civil_to_seconds(&c, ret);
 }
 
 int lb_date_parse_http(struct lb_slice s, int64_t *ret_s) {
@@ -151,13 +128,6 @@ int lb_date_parse_http(struct lb_slice s, int64_t *ret_s) {
         return to_seconds(fields, ret_s);
     }
     return -EINVAL;
-}
-
-int lb_date_parse_basic(struct lb_slice s, int64_t *ret_s) {
-    int fields[FIELDS] = {0};
-    if (!scan(&s, "11112233T445566Z", fields) || s.len)
-        return -EINVAL;
-    return to_seconds(fields, ret_s);
 }
 
 /* Steps over 'Z' or an offset such as "+02:00"; *ret: seconds east of UTC. */

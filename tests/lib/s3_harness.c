@@ -2,9 +2,9 @@
 
 #include <errno.h>
 
+#include "base/civil.h"
 #include "base/pool.h"
 #include "http/chunked.h"
-#include "http/date.h"
 
 struct fake {
     struct lb_exchange x;
@@ -232,12 +232,12 @@ void s3_harness_auth(struct s3_harness *h) {
 
 void s3_harness_sign(struct s3_harness *h, const char *method, const char *target,
                      const char *headers, const char *payload, struct lb_buf *ret) {
-    char date[LB_DATE_BASIC_LEN + 1] = {0};
+    char date[LB_CIVIL_BASIC_LEN + 1] = {0};
     struct lb_http_request r;
     struct lb_auth_pair pairs[LB_HTTP_HEADERS_MAX];
     struct lb_arena arena;
     struct lb_slice value;
-    lb_date_basic(lb_io_wall_ns(h->io), date);
+    lb_civil_basic(lb_io_wall_ns(h->io) / 1000000000, date);
     lb_buf_printf(ret,
                   "%s %s HTTP/1.1\r\nHost: localhost\r\nx-amz-date: %s\r\n"
                   "x-amz-content-sha256: %s\r\n%s",
