@@ -170,7 +170,7 @@ static int write_state(struct lb_users *u, const struct users_state *s) {
 }
 
 /* Back to what is in force, or about to be; who has changed something since then is told. */
-static void roll_back(struct lb_users *u, int err) {
+void users_roll_back(struct lb_users *u, int err) {
     struct users_batch *batch = u->batch;
     u->batch = NULL;
     if (batch && batch->refs == 0) {
@@ -182,6 +182,7 @@ static void roll_back(struct lb_users *u, int err) {
     users_state_unref(u->pending);
     u->pending = u->writing ? u->writing : u->committed;
     u->pending->refs++;
+    pthread_cond_broadcast(&u->written);
 }
 
 static void write_waiting(struct lb_users *u) {
@@ -197,7 +198,7 @@ static void write_waiting(struct lb_users *u) {
     batch->done = true;
     batch->err = err;
     if (err < 0) {
-        roll_back(u, err);
+        users_roll_back(u, err);
         users_state_unref(s);
     } else {
         users_state_unref(u->committed);
@@ -208,7 +209,7 @@ static void write_waiting(struct lb_users *u) {
 }
 
 /* The pending state holds a change: waits until it is durable. */
-static int wait_written(struct lb_users *u) {
+int users_wait(struct lb_users *u) {
     struct users_batch *batch = u->batch;
     batch->refs++;
     while (!batch->done) {
@@ -239,7 +240,7 @@ static int make_pending(struct lb_users *u) {
     return 0;
 }
 
-int users_put(struct lb_users *u, struct user_record *r) {
+int users_change(struct lb_users *u, struct user_record *r) {
     int err = users_format_record(r, users_master_key(u));
     if (err == 0)
         err = make_pending(u);
@@ -248,12 +249,14 @@ int users_put(struct lb_users *u, struct user_record *r) {
         return err;
     }
     err = users_state_put(u->pending, r);
-    if (err < 0) {
-        roll_back(u, err);
-        pthread_cond_broadcast(&u->written);
-        return err;
-    }
-    return wait_written(u);
+    if (err < 0)
+        users_roll_back(u, err);
+    return err;
+}
+
+int users_put(struct lb_users *u, struct user_record *r) {
+    int err = users_change(u, r);
+    return err < 0 ? err : users_wait(u);
 }
 
 int users_remove(struct lb_users *u, struct user_record *r) {
@@ -261,7 +264,7 @@ int users_remove(struct lb_users *u, struct user_record *r) {
     if (err < 0)
         return err;
     users_state_remove(u->pending, r);
-    return wait_written(u);
+    return users_wait(u);
 }
 
 /* ---- reading ---- */

@@ -184,4 +184,24 @@ int lb_users_key_delete(struct lb_users *u, struct lb_slice name, struct lb_slic
 int lb_users_set_grant(struct lb_users *u, struct lb_slice name, struct lb_slice pattern,
                        unsigned rights, struct lb_user *ret, struct lb_buf *why);
 
+/* ---- users of the original lobos ---- */
+
+struct lb_users_import {
+    const char *dir; /* the original's data directory, with .__lobos__user__ in it */
+    void (*say)(void *ctx, const char *line); /* what was imported, and what was not and why;
+                                                 without secrets */
+    void *ctx;
+};
+
+struct lb_users_imported {
+    size_t users, keys; /* that are new */
+    size_t skipped;     /* users and keys that were not imported */
+};
+
+/* Imports users and keys; all of them or, on an error, none. Those that are there already are left
+ * alone, so it may be repeated. Imported users have no rights. Returns 0, -ENOENT when there are
+ * none to import, or what a change returns. */
+int lb_users_import(struct lb_users *u, const struct lb_users_import *conf,
+                    struct lb_users_imported *ret);
+
 #endif

@@ -156,10 +156,17 @@ struct lb_users {
 /* The master key, or NULL. */
 const uint8_t *users_master_key(const struct lb_users *u);
 
-/* With the lock held. Puts a user (taken over) into the pending state, or takes one out that is in
- * it, and waits until that is durable and in force. The lock is given up meanwhile. Returns 0 or
- * -errno: nothing was changed. */
+/* The following with the lock held; users_wait gives it up meanwhile.
+ *
+ * users_change puts a user (taken over) into the pending state: returns 0, and then users_wait must
+ * be called; or -errno, and nothing is changed. users_wait waits until the pending state is durable
+ * and in force: returns 0, or -errno and nothing was changed. users_put does both, users_remove the
+ * same with a user that is in the pending state. */
+int users_change(struct lb_users *u, struct user_record *r);
+int users_wait(struct lb_users *u);
 int users_put(struct lb_users *u, struct user_record *r);
 int users_remove(struct lb_users *u, struct user_record *r);
+/* Takes back all changes that no write carries yet; their calls return err. */
+void users_roll_back(struct lb_users *u, int err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "server/bootstrap.h"
+#include "server/import.h"
 #include "server/options.h"
 #include "server/server.h"
 
@@ -85,6 +86,8 @@ static int serve(const struct lb_config *c, const struct lb_options *o, int argc
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ,
+           SIG_IGN); /* a limit of file sizes is an error of the write, as a full disk is */
     lb_server_setup_log(c);
     lb_bootstrap_raise_limits();
     printf("starting in fs mode\n");
@@ -114,6 +117,13 @@ static int serve(const struct lb_config *c, const struct lb_options *o, int argc
     return EXIT_SUCCESS;
 }
 
+static int import(const struct lb_config *c, const struct lb_options *o, struct lb_buf *why) {
+    if (lb_server_import(c, o->import_dir, why) == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "lobos: %.*s\n", (int)why->len, why->ptr);
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
     struct lb_config config;
     struct lb_options options;
@@ -133,6 +143,8 @@ int main(int argc, char **argv) {
         puts("lobos " LB_VERSION);
     } else if (options.action == LB_OPTIONS_CHECK) {
         puts("the configuration is right");
+    } else if (options.action == LB_OPTIONS_IMPORT) {
+        status = import(&config, &options, &why);
     } else {
         status = serve(&config, &options, argc, argv);
     }

@@ -27,6 +27,8 @@ const char lb_options_help[] =
     "                                    --set durability=relaxed or --set "
     "filesystem.open_files=0\n"
     "      --check-config                check the configuration and exit\n"
+    "      --import-users DIR            take over users and buckets that the original lobos\n"
+    "                                    keeps in DIR, and exit; while no server runs\n"
     "  -h, --help                        show this help and exit\n"
     "      --version                     show the version and exit\n"
     "\n"
@@ -34,7 +36,7 @@ const char lb_options_help[] =
     "  LOBOS_ACCESS_KEY, LOBOS_SECRET_KEY  credentials; without them only loopback is served\n"
     "  LOBOS_BUCKETS=a,b                   buckets to create at start\n";
 
-enum { OPT_ROOT = 256, OPT_SET, OPT_CHECK, OPT_VERSION, OPT_PIN };
+enum { OPT_ROOT = 256, OPT_SET, OPT_CHECK, OPT_VERSION, OPT_PIN, OPT_IMPORT };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'C'},
@@ -47,6 +49,7 @@ static const struct option long_options[] = {
     {"lobos-index-refresh-sec", required_argument, NULL, 'r'},
     {"set", required_argument, NULL, OPT_SET},
     {"check-config", no_argument, NULL, OPT_CHECK},
+    {"import-users", required_argument, NULL, OPT_IMPORT},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -162,14 +165,18 @@ static int scan(struct parsing *p, int argc, char **argv, const char *short_opti
     int option;
     optind = 0;
     while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
-        if (option == 'h')
+        if (option == 'h') {
             p->options->action = LB_OPTIONS_HELP;
-        else if (option == OPT_VERSION)
+        } else if (option == OPT_VERSION) {
             p->options->action = LB_OPTIONS_VERSION;
-        else if (option == OPT_CHECK)
+        } else if (option == OPT_CHECK) {
             p->options->action = LB_OPTIONS_CHECK;
-        else if (option == 'C' || (option == 'c' && !p->dir_form))
+        } else if (option == OPT_IMPORT) {
+            p->options->action = LB_OPTIONS_IMPORT;
+            p->options->import_dir = optarg;
+        } else if (option == 'C' || (option == 'c' && !p->dir_form)) {
             p->options->config_path = optarg;
+        }
     }
     if (optind < argc) {
         lb_buf_printf(p->why, "%s: what is this? lobos --help lists the options", argv[optind]);
@@ -186,7 +193,7 @@ static int apply_all(struct parsing *p, int argc, char **argv, const char *short
         p->argument = argv[optind > 1 ? optind - 1 : 1];
         if (option == 'c' && p->dir_form)
             p->pin = true;
-        else if (option != 'c' && option != 'C' && option != OPT_CHECK)
+        else if (option != 'c' && option != 'C' && option != OPT_CHECK && option != OPT_IMPORT)
             err = apply(p, option);
     }
     return err == 0 && p->pin ? pin_threads(p->config, p->why) : err;

@@ -4,12 +4,19 @@
 
 #include "server/config.h"
 
-enum lb_options_action { LB_OPTIONS_RUN, LB_OPTIONS_HELP, LB_OPTIONS_VERSION, LB_OPTIONS_CHECK };
+enum lb_options_action {
+    LB_OPTIONS_RUN,
+    LB_OPTIONS_HELP,
+    LB_OPTIONS_VERSION,
+    LB_OPTIONS_CHECK,
+    LB_OPTIONS_IMPORT,
+};
 
 struct lb_options {
     enum lb_options_action action;
     const char *config_path; /* borrowed from argv; NULL: none was named */
     bool single_dir;         /* --dir: the older form */
+    const char *import_dir;  /* borrowed from argv; with LB_OPTIONS_IMPORT */
 };
 
 /* Fills c from defaults, the file named, the environment and the options, and checks it. Returns 0,
