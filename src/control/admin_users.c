@@ -32,6 +32,7 @@ static int status_of(int err) {
     case -E2BIG:
     case -ENOSPC:
     case -EDQUOT:
+    case -EFBIG:
     case -ENOMEM:
         return GRPC_STATUS_RESOURCE_EXHAUSTED;
     default:

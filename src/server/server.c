@@ -288,6 +288,15 @@ static void announce(struct lb_server *s) {
         lb_monitor_serve(s->monitor, &served);
 }
 
+/* gRPC would not say what is wrong with them. */
+static int check_control_tls(const struct lb_config *c) {
+    if (!c->grpc_tls_certificate[0])
+        return 0;
+    struct lb_tls *tls = lb_tls_new(c->grpc_tls_certificate, c->grpc_tls_key);
+    lb_tls_free(tls);
+    return tls ? 0 : -EINVAL;
+}
+
 static void say(const char *line) {
     puts(line);
     fflush(stdout);
@@ -308,6 +317,8 @@ int lb_server_start(const struct lb_config *config, struct lb_server **ret) {
         s->tls = lb_tls_new(config->tls_certificate, config->tls_key);
         err = s->tls ? 0 : -EINVAL;
     }
+    if (err == 0)
+        err = check_control_tls(config);
     if (err == 0)
         err = open_engine(s);
     if (err == 0) {
