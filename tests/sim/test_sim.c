@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/check.h"
+#include "lib/seeds.h"
 #include "lib/sim_model.h"
 
 #define SEEDS 40
@@ -82,22 +82,14 @@ static uint64_t run(struct life *l, uint64_t seed, uint64_t rounds, bool lies) {
     return l->trace ^ digest;
 }
 
-static uint64_t env_number(const char *name, uint64_t otherwise) {
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 0) : otherwise;
+static const char *run_seed(uint64_t seed, uint64_t rounds) {
+    static struct life l;
+    run(&l, seed, rounds, false);
+    return l.model.failure;
 }
 
 static void test_workload(void **state) {
-    static struct life l;
-    uint64_t first = env_number("LB_SIM_SEED", 1);
-    uint64_t last = getenv("LB_SIM_SEED") ? first : first + SEEDS - 1;
-    for (uint64_t seed = first; seed <= last; seed++) {
-        run(&l, seed, env_number("LB_SIM_ROUNDS", ROUNDS), false);
-        if (l.model.failure[0]) {
-            print_error("LB_SIM_SEED=%llu: %s\n", (unsigned long long)seed, l.model.failure);
-            fail();
-        }
-    }
+    seeds_each(SEEDS, ROUNDS, run_seed);
 }
 
 static void test_repeatable(void **state) {

@@ -12,7 +12,7 @@
 #include "base/prng.h"
 #include "engine/fs/fs.h"
 #include "hash/hash.h"
-#include "lib/check.h"
+#include "lib/seeds.h"
 #include "lib/sim_http.h"
 #include "lib/sim_store.h"
 #include "server/loop.h"
@@ -588,22 +588,14 @@ static uint64_t run(struct world *w, uint64_t seed, uint64_t rounds, bool sabota
     return w->trace ^ digest;
 }
 
-static uint64_t env_number(const char *name, uint64_t otherwise) {
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 0) : otherwise;
+static const char *run_seed(uint64_t seed, uint64_t rounds) {
+    static struct world w;
+    run(&w, seed, rounds, false);
+    return w.failure;
 }
 
 static void test_requests(void **state) {
-    static struct world w;
-    uint64_t first = env_number("LB_SIM_SEED", 1);
-    uint64_t last = getenv("LB_SIM_SEED") ? first : first + SEEDS - 1;
-    for (uint64_t seed = first; seed <= last; seed++) {
-        run(&w, seed, env_number("LB_SIM_ROUNDS", ROUNDS), false);
-        if (w.failure[0]) {
-            print_error("LB_SIM_SEED=%llu: %s\n", (unsigned long long)seed, w.failure);
-            fail();
-        }
-    }
+    seeds_each(SEEDS, ROUNDS, run_seed);
 }
 
 static void test_repeatable(void **state) {

@@ -160,6 +160,7 @@ static void test_freed_bytes_are_poisoned(void **state) {
     assert_true(__asan_address_is_poisoned(bytes));
     lb_pool_free(p);
 #else
+    print_message("not built with AddressSanitizer\n");
     skip();
 #endif
 }

@@ -1,67 +1,36 @@
 /* Upload bodies: framings, digests, checksums, trailers, windows, and what happens when they are
  * wrong. */
-#include "lib/s3_harness.h"
+#include "unit/s3/body_env.h"
 
 #include <stdio.h>
 
 #include "base/err.h"
 #include "s3/body_priv.h"
 
-static struct s3_harness h;
-static struct s3_call c;
-static struct lb_buf head, body;
-
-static int setup(void **state) {
-    s3_harness_init(&h, 0);
-    lb_buf_init(&head, 65536);
-    lb_buf_init(&body, 64u << 20);
-    return 0;
-}
-
-static int teardown(void **state) {
-    s3_call_fini(&c);
-    lb_buf_fini(&head);
-    lb_buf_fini(&body);
-    s3_harness_fini(&h);
-    return 0;
-}
-
 #define HOST " HTTP/1.1\r\nHost: localhost\r\n"
 #define HEADER(name) s3_call_header(&c, LB_S(name))
 #define UNSIGNED "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n"
-
-static int run(struct lb_slice text, struct lb_slice data, size_t piece) {
-    s3_call_fini(&c);
-    c = (struct s3_call){.head = text, .body = data, .piece = piece};
-    s3_call_run(&h, &c);
-    return c.status;
-}
 
 /* PUT /bucket/k with headers (Content-Length is added). */
 static int put(const char *headers, struct lb_slice data) {
     lb_buf_clear(&head);
     lb_buf_printf(&head, "PUT /bucket/k" HOST "Content-Length: %zu\r\n%s", data.len, headers);
-    return run(lb_buf_slice(&head), data, 0);
+    return run(lb_buf_slice(&head), data);
 }
 
 static int put_chunked(const char *headers, struct lb_slice data, size_t piece) {
     lb_buf_clear(&head);
     lb_buf_printf(&head, "PUT /bucket/k" HOST "Transfer-Encoding: chunked\r\n%s", headers);
-    return run(lb_buf_slice(&head), data, piece);
-}
-
-static void check_error(const char *code) {
-    if (!s3_call_has(&c, code))
-        fail_msg("no %s in %.*s", code, LB_SLICE_ARG(lb_buf_slice(&c.received)));
+    return run_in_pieces(lb_buf_slice(&head), data, piece);
 }
 
 static void check_absent(void) {
-    assert_int_equal(run(LB_S("GET /bucket/k" HOST), LB_S(""), 0), 404);
+    assert_int_equal(run(LB_S("GET /bucket/k" HOST), LB_S("")), 404);
 }
 
 static void check_stored(struct lb_slice data) {
-    assert_int_equal(
-        run(LB_S("GET /bucket/k" HOST "x-amz-checksum-mode: enabled\r\n"), LB_S(""), 0), 200);
+    assert_int_equal(run(LB_S("GET /bucket/k" HOST "x-amz-checksum-mode: enabled\r\n"), LB_S("")),
+                     200);
     assert_true(lb_slice_eq(lb_buf_slice(&c.received), data));
 }
 
@@ -92,11 +61,11 @@ static void test_checksum_header(void **state) {
     CHECK_SLICE(HEADER("x-amz-checksum-type"), "FULL_OBJECT");
     check_stored(LB_S("hello"));
     CHECK_SLICE(HEADER("x-amz-checksum-crc32"), "NhCmhg==");
-    assert_int_equal(run(LB_S("GET /bucket/k" HOST), LB_S(""), 0), 200);
+    assert_int_equal(run(LB_S("GET /bucket/k" HOST), LB_S("")), 200);
     assert_null(HEADER("x-amz-checksum-crc32").ptr);
     assert_int_equal(
         run(LB_S("GET /bucket/k" HOST "x-amz-checksum-mode: ENABLED\r\nRange: bytes=0-1\r\n"),
-            LB_S(""), 0),
+            LB_S("")),
         206);
     assert_null(HEADER("x-amz-checksum-crc32").ptr);
     assert_int_equal(put("x-amz-checksum-crc32: NhCmhQ==\r\n", LB_S("hello")), 400);
@@ -157,14 +126,13 @@ static void test_payload_hash(void **state) {
 }
 
 static void test_lengths(void **state) {
-    assert_int_equal(run(LB_S("PUT /bucket/k" HOST), LB_S(""), 0), 411);
+    assert_int_equal(run(LB_S("PUT /bucket/k" HOST), LB_S("")), 411);
     check_error("<Code>MissingContentLength</Code>");
-    assert_int_equal(
-        run(LB_S("PUT /bucket/k" HOST "Content-Length: 60000000000000\r\n"), LB_S(""), 0), 400);
+    assert_int_equal(run(LB_S("PUT /bucket/k" HOST "Content-Length: 60000000000000\r\n"), LB_S("")),
+                     400);
     check_error("<Code>EntityTooLarge</Code>");
     assert_int_equal(c.reads, 0);
-    assert_int_equal(run(LB_S("PUT /bucket/k" HOST "Content-Length: 9\r\n"), LB_S("hello"), 0),
-                     400);
+    assert_int_equal(run(LB_S("PUT /bucket/k" HOST "Content-Length: 9\r\n"), LB_S("hello")), 400);
     check_error("<Code>IncompleteBody</Code>");
     check_absent();
     assert_int_equal(put_chunked("", LB_S("5\r\nhello\r\n0\r\n\r\n"), 0), 200);
@@ -280,7 +248,8 @@ static void test_bad_framing(void **state) {
     assert_int_equal(put(UNSIGNED, LB_S("5\r\nhello\r\n")), 400);
     assert_int_equal(put(UNSIGNED, LB_S("")), 400);
     assert_int_equal(put(UNSIGNED, LB_S("5\r\nhello\r\n0\r\n\r\nmore")), 403);
-    assert_int_equal(run(lb_buf_slice(&head), LB_S("5\r\nhello\r\n0\r\n\r\nmore"), 15), 403);
+    assert_int_equal(run_in_pieces(lb_buf_slice(&head), LB_S("5\r\nhello\r\n0\r\n\r\nmore"), 15),
+                     403);
     check_absent();
 }
 
@@ -338,7 +307,7 @@ static void test_pieces(void **state) {
     frame(LB_S("hello"), 2, "x-amz-checksum-crc32:NhCmhg==\r\n");
     assert_int_equal(put(TRAILED, lb_buf_slice(&body)), 200);
     for (size_t piece = 1; piece < 12; piece++) {
-        assert_int_equal(run(lb_buf_slice(&head), lb_buf_slice(&body), piece), 200);
+        assert_int_equal(run_in_pieces(lb_buf_slice(&head), lb_buf_slice(&body), piece), 200);
         CHECK_SLICE(HEADER("ETag"), "\"5d41402abc4b2a76b9719d911017c592\"");
     }
 }
@@ -368,7 +337,8 @@ static void test_units(void **state) {
         lb_buf_clear(&head);
         lb_buf_printf(&head, "PUT /bucket/k" HOST "Content-Length: %zu\r\n" UNSIGNED, body.len);
         for (size_t k = 0; k < CHECK_COUNT(pieces); k++) {
-            assert_int_equal(run(lb_buf_slice(&head), lb_buf_slice(&body), pieces[k]), 200);
+            assert_int_equal(run_in_pieces(lb_buf_slice(&head), lb_buf_slice(&body), pieces[k]),
+                             200);
             assert_false(mem_engine_test(h.engine)->unaligned);
             check_stored(lb_slice(data, n));
         }

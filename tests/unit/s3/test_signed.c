@@ -1,6 +1,6 @@
 /* With authentication on: who is let in, in which order things happen, and signed streaming bodies.
  */
-#include "lib/s3_harness.h"
+#include "unit/s3/body_env.h"
 
 #include <stdio.h>
 
@@ -10,31 +10,10 @@
 #define EMPTY_HASH "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define STREAM "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 
-static struct s3_harness h;
-static struct s3_call c;
-static struct lb_buf head, body;
-
-static int setup(void **state) {
-    s3_harness_init(&h, 0);
+static int setup_signed(void **state) {
+    setup(state);
     s3_harness_auth(&h);
-    lb_buf_init(&head, 65536);
-    lb_buf_init(&body, 16u << 20);
     return 0;
-}
-
-static int teardown(void **state) {
-    s3_call_fini(&c);
-    lb_buf_fini(&head);
-    lb_buf_fini(&body);
-    s3_harness_fini(&h);
-    return 0;
-}
-
-static int run(struct lb_slice text, struct lb_slice data) {
-    s3_call_fini(&c);
-    c = (struct s3_call){.head = text, .body = data};
-    s3_call_run(&h, &c);
-    return c.status;
 }
 
 static int signed_call(const char *method, const char *target, const char *headers,
@@ -42,11 +21,6 @@ static int signed_call(const char *method, const char *target, const char *heade
     lb_buf_clear(&head);
     s3_harness_sign(&h, method, target, headers, payload, &head);
     return run(lb_buf_slice(&head), data);
-}
-
-static void check_error(const char *code) {
-    if (!s3_call_has(&c, code))
-        fail_msg("no %s in %.*s", code, LB_SLICE_ARG(lb_buf_slice(&c.received)));
 }
 
 static void check_stored(struct lb_slice data) {
@@ -271,7 +245,7 @@ static void test_signatures_ignored_when_off(void **state) {
     assert_int_equal(c.received.len, 5);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_signed, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -164,8 +164,10 @@ static void round_trip(struct fs_env *e, const struct file *f, size_t meta_len, 
 static void test_xattr_and_sidecar_replace_each_other(void **state) {
     struct fs_env *e = *state;
     struct file f = file_new(e);
-    if (fs_env_fs(e)->no_xattr)
+    if (fs_env_fs(e)->no_xattr) {
+        print_message("no extended attributes in %s\n", e->dir);
         skip();
+    }
     round_trip(e, &f, 100, false);
     round_trip(e, &f, LB_META_MAX, true);
     round_trip(e, &f, 200000, true);
