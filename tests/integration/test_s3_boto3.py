@@ -600,8 +600,8 @@ def test_delete_many_is_bounded(s3, bucket):
     lambda s3, b: s3.get_object_retention(Bucket=b, Key="k"),
     lambda s3, b: s3.put_object_acl(Bucket=b, Key="k", GrantRead="id=bob"),
     lambda s3, b: s3.put_bucket_policy(Bucket=b, Policy="{}"),
-    lambda s3, b: s3.put_bucket_versioning(Bucket=b,
-                                           VersioningConfiguration={"Status": "Enabled"}),
+    lambda s3, b: s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={
+        "Status": "Enabled", "MFADelete": "Enabled"}),
     lambda s3, b: s3.delete_bucket_policy(Bucket=b), lambda s3, b: s3.delete_bucket_cors(Bucket=b),
     lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"new", ServerSideEncryption="AES256"),
     lambda s3, b: s3.put_object(Bucket=b, Key="k", Body=b"new", ACL="aws-exec-read"),

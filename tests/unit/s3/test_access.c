@@ -80,13 +80,14 @@ static const char *const others[] = {"BOB", NOBODY};
 /* What a bucket's owner may do and nobody else, however open the bucket is. */
 static void check_owners_only(const char *who) {
     static const char *const calls[][2] = {
-        {"GET", "/alices?acl"},       {"PUT", "/alices?acl"},
-        {"GET", "/alices?location"},  {"GET", "/alices?tagging"},
-        {"PUT", "/alices?tagging"},   {"GET", "/alices?versioning"},
-        {"DELETE", "/alices"},        {"GET", "/alices/k?acl"},
-        {"PUT", "/alices/k?acl"},     {"GET", "/alices/k?tagging"},
-        {"GET", "/alices/k?torrent"}, {"DELETE", "/alices/k?tagging"},
-        {"PUT", "/alices/k?tagging"}, {"GET", "/alices/k?attributes"},
+        {"GET", "/alices?acl"},        {"PUT", "/alices?acl"},
+        {"GET", "/alices?location"},   {"GET", "/alices?tagging"},
+        {"PUT", "/alices?tagging"},    {"GET", "/alices?versioning"},
+        {"DELETE", "/alices"},         {"GET", "/alices/k?acl"},
+        {"PUT", "/alices/k?acl"},      {"GET", "/alices/k?tagging"},
+        {"GET", "/alices/k?torrent"},  {"DELETE", "/alices/k?tagging"},
+        {"PUT", "/alices/k?tagging"},  {"GET", "/alices/k?attributes"},
+        {"PUT", "/alices?versioning"},
     };
     for (size_t i = 0; i < CHECK_COUNT(calls); i++) {
         if (call(who, calls[i][0], calls[i][1], "x-amz-acl: private\r\n", LB_S("")) != 403)
@@ -415,6 +416,47 @@ static void test_torrent(void **state) {
     check_code("NoSuchKey");
 }
 
+static void put_version(const char *who, const char *acl, char *ret_id, size_t cap) {
+    assert_int_equal(put(who, "/alices/v", acl), 200);
+    snprintf(ret_id, cap, "/alices/v?versionId=%.*s",
+             LB_SLICE_ARG(s3_call_header(&c, LB_S("x-amz-version-id"))));
+}
+
+/* Who may write may replace and delete, since that can be undone; versions are removed for good by
+ * the owner alone. Each has an ACL of its own. */
+static void test_versions(void **state) {
+    char open[128], closed[128], marker[128];
+    assert_int_equal(put("ALICE", "/alices", "public-read-write"), 200);
+    assert_int_equal(call("ALICE", "PUT", "/alices?versioning", "",
+                          LB_S("<VersioningConfiguration><Status>Enabled</Status>"
+                               "</VersioningConfiguration>")),
+                     200);
+    put_version("ALICE", "public-read", open, sizeof(open));
+    put_version("BOB", "private", closed, sizeof(closed));
+    for (size_t i = 0; i < CHECK_COUNT(others); i++) {
+        assert_int_equal(ask(others[i], "GET", open), 200);
+        assert_int_equal(ask(others[i], "GET", closed), 403);
+        assert_int_equal(ask(others[i], "DELETE", open), 403);
+        assert_int_equal(ask(others[i], "DELETE", "/alices/v?versionId=null"), 403);
+        assert_int_equal(ask(others[i], "DELETE", "/alices/v"), 204);
+        snprintf(marker, sizeof(marker), "/alices/v?versionId=%.*s",
+                 LB_SLICE_ARG(s3_call_header(&c, LB_S("x-amz-version-id"))));
+        assert_int_equal(ask(others[i], "GET", marker), 405);
+        assert_int_equal(ask(others[i], "DELETE", marker), 403);
+    }
+    /* Who may not list is not told what there is not. */
+    assert_int_equal(put("ALICE", "/alices?acl", "private"), 200);
+    static const char *const missing[] = {"/alices/v", "/alices/v?versionId=0000000000000000"};
+    for (size_t i = 0; i < CHECK_COUNT(missing); i++) {
+        assert_int_equal(ask("BOB", "GET", missing[i]), 403);
+        assert_null(s3_call_header(&c, LB_S("x-amz-delete-marker")).ptr);
+        assert_int_equal(ask("ALICE", "GET", missing[i]), 404);
+    }
+    assert_int_equal(ask("BOB", "GET", marker), 403);
+    assert_int_equal(ask("ALICE", "DELETE", marker), 204);
+    assert_int_equal(ask(ADMIN, "DELETE", open), 204);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -424,6 +466,7 @@ int main(void) {
         TEST(test_location), TEST(test_list_buckets),   TEST(test_list_many),
         TEST(test_owners),   TEST(test_expected_owner), TEST(test_documents),
         TEST(test_get_put),  TEST(test_kept),           TEST(test_torrent),
+        TEST(test_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
