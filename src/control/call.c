@@ -23,14 +23,23 @@ void control_call_fini(struct control_call *call) {
     lb_buf_fini(&call->why);
 }
 
-static void *arena_alloc(void *arena, size_t n) {
-    return lb_arena_alloc(arena, n);
+static void *call_alloc(void *ctx, size_t n) {
+    struct control_call *call = ctx;
+    void *at = lb_arena_alloc(&call->arena, n);
+    call->no_memory |= !at;
+    return at;
 }
 
-static void arena_free(void *arena, void *at) {}
+/* The arena frees all. */
+static void call_free(void *ctx, void *at) {}
+
+static int fail_memory(struct control_call *call) {
+    return control_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                        "the server has no memory for this; ask for less at once");
+}
 
 int control_call_run(struct control_call *call, struct lb_slice request) {
-    ProtobufCAllocator allocator = {arena_alloc, arena_free, &call->arena};
+    ProtobufCAllocator allocator = {call_alloc, call_free, call};
     if (request.len > CONTROL_MESSAGE_MAX)
         return control_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
                             "the request is too large: at most %u bytes", CONTROL_MESSAGE_MAX);
@@ -40,14 +49,13 @@ int control_call_run(struct control_call *call, struct lb_slice request) {
                             "not UTF-8 or holds a NUL");
     const ProtobufCMessage *message = protobuf_c_message_unpack(
         call->method->in, &allocator, request.len, (const uint8_t *)request.ptr);
+    if (call->no_memory)
+        return fail_memory(call);
     if (!message)
         return control_fail(call, GRPC_STATUS_INVALID_ARGUMENT,
                             "the request is not a message of this method");
     int status = call->method->run(call, message);
-    if (call->no_memory)
-        return control_fail(call, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                            "the server has no memory for this reply; ask for less at once");
-    return status;
+    return call->no_memory ? fail_memory(call) : status;
 }
 
 void *control_new(struct control_call *call, const ProtobufCMessageDescriptor *type) {

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "control/call_priv.h"
 #include "s3/bucket_settings.h"
 
 #define POOL_MAX (4u << 20)
@@ -201,6 +202,8 @@ int control_storage_run(struct control_storage_op *o, control_storage_fn fn, int
     int waited = 0;
     if (o->err < 0)
         return o->err;
+    if (deadline_ns <= control_now_ns())
+        return -ETIMEDOUT;
     o->fn = fn;
     o->msg.fn = on_op;
     pthread_mutex_lock(&s->lock);
