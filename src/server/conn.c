@@ -71,9 +71,10 @@ static void leave(struct conn *c) {
     }
     c->state = CONN_LINGER;
     /* Who was slow already gets no time for more of it. */
-    c->linger_end_ns =
-        lb_io_now_ns(c->cs->io) + (c->head_late ? CONN_LINGER_S : CONN_LINGER_MAX_S) * NS_PER_S;
-    conn_expect_within(c, c->cs->draining ? CONN_LINGER_DRAIN_S : CONN_LINGER_S);
+    unsigned most_s = c->head_late ? CONN_LINGER_SHORT_S : CONN_LINGER_MAX_S;
+    bool hurry = c->head_late || c->cs->draining;
+    c->linger_end_ns = lb_io_now_ns(c->cs->io) + most_s * NS_PER_S;
+    conn_expect_within(c, hurry ? CONN_LINGER_SHORT_S : CONN_LINGER_S);
     lb_stream_shutdown(&c->stream);
     lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
 }
@@ -331,7 +332,7 @@ void lb_conns_drain(struct lb_conns *cs) {
         if (c->state == CONN_HEAD && c->in_at == c->in_len)
             lb_stream_cancel(&c->stream); /* a request that has just come is still answered */
         else if (c->state == CONN_LINGER)
-            conn_expect_within(c, CONN_LINGER_DRAIN_S);
+            conn_expect_within(c, CONN_LINGER_SHORT_S);
     }
 }
 

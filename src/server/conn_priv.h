@@ -12,10 +12,10 @@
  */
 #define CONN_READ_AHEAD 4096u
 /* A goodbye: how long a client may be silent before it closes, how long it may go on sending in
- * all, and how long it is waited for while the server stops. */
+ * all, and how long it is waited for while the server stops or when it was slow already. */
 #define CONN_LINGER_S 5u
 #define CONN_LINGER_MAX_S 30u
-#define CONN_LINGER_DRAIN_S 1u
+#define CONN_LINGER_SHORT_S 1u
 /* How long a body waits for a buffer. Bodies may hold buffers and wait for more, all of them for
  * each other: one that gives up lets others go on. */
 #define CONN_MEMORY_WAIT_S 10u

@@ -41,15 +41,15 @@ static void test_late_head(void **state) {
 static void test_trickling(void **state) {
     served->cs.idle_timeout_s = 1;
     int head = client(), body = client(), n = 0;
-    put_text(body, "PUT /echo HTTP/1.1\r\n" LOCAL "Content-Length: 80\r\n\r\n");
+    put_text(body, "PUT /echo HTTP/1.1\r\n" LOCAL "Content-Length: 40\r\n\r\n");
     put_text(head, "GET / HTTP/1.1\r\n" LOCAL "X: ");
-    for (; n < 80; n++) {
+    for (; n < 40; n++) {
         turn_ms(100);
         (void)!send(head, "x", 1, MSG_NOSIGNAL);
         put_text(body, "y");
         if (n == 15)
             assert_int_equal(get_head(head), 408);
-        if (n == 75)
+        if (n == 35)
             assert_int_equal(served->cs.n, 1);
     }
     expect(body, 200, NULL);
