@@ -5,4 +5,6 @@ set(lobos_scratch \"${PROJECT_BINARY_DIR}/install\")
 set(lobos_bindir \"${CMAKE_INSTALL_BINDIR}\")
 set(lobos_sysconfdir \"${CMAKE_INSTALL_SYSCONFDIR}\")")
 install(SCRIPT ${PROJECT_SOURCE_DIR}/cmake/install_service.cmake)
-install(FILES README.md docs/install.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md docs/install.md docs/metrics.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES deploy/README.md deploy/grafana-dashboard.json deploy/prometheus-alerts.yml
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/lobos/monitoring)

@@ -1,6 +1,6 @@
-"""A machine for a test: systemd as the first process of namespaces, on an overlay of this system whose
-changes are in memory and gone at the end. It has its own processes, network (loopback alone), users and
-services; nothing that happens in it is seen outside."""
+"""A machine for a test: systemd as the first process of namespaces, on an overlay of this system
+whose changes are in memory and gone at the end. It has its own processes, network (loopback alone),
+users and services; nothing that happens in it is seen outside."""
 
 import os
 import pathlib
@@ -12,8 +12,8 @@ import time
 BOOT_S = 20
 END_S = 5
 
-# What sets the machine up, in its namespaces; $1: an empty folder. /proc/sys and /sys are read-only, since the
-# kernel is everyone's. Services of this system are masked: those of the test run alone.
+# What sets the machine up, in its namespaces; $1: an empty folder. /proc/sys and /sys are read-only,
+# since the kernel is everyone's. Services of this system are masked: those of the test run alone.
 BOOT = r"""
 set -e
 mount --make-rprivate /
@@ -48,7 +48,8 @@ done
 mkdir before
 pivot_root . before
 exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . sh -c \
-    'umount -l /before && rmdir /before && exec /lib/systemd/systemd --unit=basic.target --log-target=null'
+    'umount -l /before && rmdir /before &&
+     exec /lib/systemd/systemd --unit=basic.target --log-target=null'
 """
 
 
@@ -117,7 +118,8 @@ class Machine:
         self.init = int(pids[0])
         if pathlib.Path(f"/proc/{self.init}/comm").read_text() != "systemd\n":
             return False
-        return self.run("systemctl", "is-active", "--quiet", "basic.target", check=False).returncode == 0
+        asked = self.run("systemctl", "is-active", "--quiet", "basic.target", check=False)
+        return asked.returncode == 0
 
     def _end(self):
         if self.process:

@@ -63,7 +63,9 @@ def test_package_has_the_paths_of_a_system(package, tmp_path):
     config = tmp_path / "etc" / "lobos" / "lobos.cfg"
     assert "\ndirectory = /var/lib/lobos\n" in config.read_text()
     assert (tmp_path / "lib/systemd/system/lobos.service").read_text() == UNIT.read_text()
-    assert "is right" in output(tmp_path / "usr/bin/lobos", "-c", config, "--check-config")
+    assert "\ngrpc_token_file = /etc/lobos/token\n" in config.read_text()
+    assert "is right" in output(tmp_path / "usr/bin/lobos", "-c", config, "--check-config",
+                                "--set", "grpc_token_file=")
 
 
 @needs("dh", "lintian")
@@ -127,7 +129,8 @@ class Host:
     def curl(self, path, *more, signed=True):
         """The status and, behind a space, the body."""
         script = ". /etc/lobos/credentials; " if signed else ""
-        signature = ('--aws-sigv4 aws:amz:us-east-1:s3 --user "$LOBOS_ACCESS_KEY:$LOBOS_SECRET_KEY" '
+        signature = ("--aws-sigv4 aws:amz:us-east-1:s3 "
+                     '--user "$LOBOS_ACCESS_KEY:$LOBOS_SECRET_KEY" '
                      "-H 'x-amz-content-sha256: UNSIGNED-PAYLOAD'" if signed else "")
         return self.box.sh(f"{script}curl -s {signature} -o /run/body -w '%{{http_code}} ' "
                            f"{' '.join(more)} http://127.0.0.1:8080{path}; cat /run/body")
@@ -140,11 +143,13 @@ class Host:
 
 def check_install(host):
     said = host.install()
-    assert "neither enabled nor started" in said and "LOBOS_SECRET_KEY" not in said
+    assert "neither enabled nor started" in said
+    assert host.box.sh("cut -d= -f2 /etc/lobos/credentials | tail -n 1") not in said
+    assert host.box.sh("cat /etc/lobos/token") not in said
     assert host.state() == "inactive"
     assert host.box.run("systemctl", "is-enabled", "lobos", check=False).stdout == "disabled\n"
     assert host.box.sh("cd /etc/lobos; stat -c '%a %U %G %n' *") == (
-        "600 root root credentials\n640 root lobos lobos.cfg")
+        "600 root root credentials\n640 root lobos lobos.cfg\n640 root lobos token")
     assert host.box.sh("grep -cE '^LOBOS_(ACCESS_KEY=LB[0-9A-Z]{18}|SECRET_KEY=[0-9A-Za-z]{40})$' "
                        "/etc/lobos/credentials") == "2"
     host.box.run("systemd-analyze", "verify", "--man=no", "lobos.service", "lobos.socket")
@@ -152,7 +157,8 @@ def check_install(host):
 
 def check_service(host):
     box = host.box
-    box.run("systemctl", "start", "lobos")  # Type=notify: it serves when this returns
+    # Type=notify: it serves when this returns.
+    box.sh("systemctl start lobos || { systemctl status lobos; cat /run/lobos.log; exit 1; }")
     status = dict(line.split(":\t", 1) for line in box.sh(
         f"cat /proc/{host.pid()}/status").splitlines() if ":\t" in line)
     assert status["CapBnd"] == status["CapPrm"] == "0" * 16
@@ -166,7 +172,19 @@ def check_service(host):
     assert host.curl("/demo/hello") == "200 hello"
     assert box.sh("stat -c '%U %a' /var/lib/lobos/demo/hello") == "lobos 600"
     box.run("systemctl", "reload", "lobos")
-    box.sh("for i in $(seq 100); do grep -q reloaded /run/lobos.log && exit; sleep 0.05; done; exit 1")
+    box.sh("for i in $(seq 100); do grep -q reloaded /run/lobos.log && exit; sleep 0.05; done; "
+           "cat /run/lobos.log; exit 1")
+
+
+def check_control_plane(host):
+    denied = host.box.run("lobosctl", "status", check=False)
+    assert denied.returncode != 0 and "--token-file" in denied.stderr
+    allowed = ("lobosctl", "--token-file", "/etc/lobos/token")
+    host.box.run("runuser", "-u", "lobos", "--", *allowed, "status")
+    host.box.run(*allowed, "user", "add", "alice")
+    for path in ("/metrics", "/health/live", "/health/ready"):
+        assert host.box.sh("curl -s -o /dev/null -w '%{http_code}' "
+                           f"http://127.0.0.1:9091{path}") == "200"
 
 
 def check_upgrade(host):
@@ -190,7 +208,7 @@ def check_removal(host):
     box.run("systemctl", "enable", "lobos")
     box.run("dpkg", "--remove", "lobos")
     assert host.state() == host.state("lobos.socket") == "inactive"
-    assert box.sh("ls /etc/lobos") == "credentials\nlobos.cfg"
+    assert box.sh("ls /etc/lobos") == "credentials\nlobos.cfg\ntoken"
     said = box.sh("dpkg --purge lobos")
     assert "/var/lib/lobos is not empty and stays" in said
     assert box.sh("cat /var/lib/lobos/demo/hello") == "hello"
@@ -210,8 +228,8 @@ def test_life_of_the_service(package):
     try:
         with machine.Machine() as box:
             host = Host(box, package)
-            for check in (check_install, check_service, check_upgrade, check_socket, check_removal,
-                          check_purge_of_an_unused_one):
+            for check in (check_install, check_service, check_control_plane, check_upgrade,
+                          check_socket, check_removal, check_purge_of_an_unused_one):
                 check(host)
     except machine.Unavailable as reason:
         pytest.skip(str(reason))
