@@ -62,16 +62,22 @@ char *lb_format_time(int64_t seconds, char *ret) {
 }
 
 char *lb_format_duration(int64_t s, char *ret) {
-    if (s < 0)
-        s = 0;
-    if (s < MINUTE)
-        snprintf(ret, LB_FORMAT_MAX, "%" PRId64 "s", s);
-    else if (s < HOUR)
-        snprintf(ret, LB_FORMAT_MAX, "%" PRId64 "m %" PRId64 "s", s / MINUTE, s % MINUTE);
-    else if (s < DAY)
-        snprintf(ret, LB_FORMAT_MAX, "%" PRId64 "h %" PRId64 "m", s / HOUR, s % HOUR / MINUTE);
-    else
-        snprintf(ret, LB_FORMAT_MAX, "%" PRId64 "d %" PRId64 "h", s / DAY, s % DAY / HOUR);
+    static const struct {
+        int64_t seconds, below; /* of the unit, and of the one below it */
+        char letter, below_letter;
+    } units[] = {{DAY, HOUR, 'd', 'h'}, {HOUR, MINUTE, 'h', 'm'}, {MINUTE, 1, 'm', 's'}};
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (s < units[i].seconds)
+            continue;
+        int64_t rest = s % units[i].seconds / units[i].below;
+        int n =
+            snprintf(ret, LB_FORMAT_MAX, "%" PRId64 "%c", s / units[i].seconds, units[i].letter);
+        if (rest > 0)
+            snprintf(ret + n, (size_t)(LB_FORMAT_MAX - n), " %" PRId64 "%c", rest,
+                     units[i].below_letter);
+        return ret;
+    }
+    snprintf(ret, LB_FORMAT_MAX, "%" PRId64 "s", s > 0 ? s : 0);
     return ret;
 }
 

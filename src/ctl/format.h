@@ -18,7 +18,7 @@ char *lb_format_count(uint64_t n, char *ret);
 char *lb_format_rate(double per_s, char *ret);
 /* Local time: "2026-11-22 10:00:00"; 0: "-". */
 char *lb_format_time(int64_t seconds, char *ret);
-/* "45s", "12m 5s", "3h 4m", "2d 3h". */
+/* "45s", "12m 5s", "3h 4m", "2d". */
 char *lb_format_duration(int64_t seconds, char *ret);
 /* Microseconds: "850us", "1.2ms", "3.4s"; not finite or negative: "-". */
 char *lb_format_latency(double us, char *ret);

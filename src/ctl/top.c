@@ -172,9 +172,8 @@ static void draw(struct lb_ctl *c, const struct top *t, int err) {
         lb_buf_append_char(&c->out, '\n');
         lb_text_escape(&c->out, lb_buf_slice(&c->why));
     } else {
-        lb_buf_printf(&c->out, "\n%s, q ends",
-                      t->before ? "every" : "the first sample comes after");
-        lb_buf_printf(&c->out, " (%d s)", (int)t->interval_s);
+        lb_buf_printf(&c->out, "\n%s %d s; q ends", t->before ? "every" : "the first sample after",
+                      (int)t->interval_s);
     }
     lb_screen_draw(lb_buf_slice(&c->out));
     lb_buf_clear(&c->out);

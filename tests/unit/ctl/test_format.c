@@ -35,7 +35,8 @@ static void test_times(void **state) {
     assert_string_equal(lb_format_time(1795341600, text), "2026-11-22 11:00:00");
     assert_string_equal(lb_format_duration(-5, text), "0s");
     assert_string_equal(lb_format_duration(59, text), "59s");
-    assert_string_equal(lb_format_duration(60, text), "1m 0s");
+    assert_string_equal(lb_format_duration(60, text), "1m");
+    assert_string_equal(lb_format_duration(61, text), "1m 1s");
     assert_string_equal(lb_format_duration(3 * 3600 + 240, text), "3h 4m");
     assert_string_equal(lb_format_duration(2 * 86400 + 3 * 3600 + 59, text), "2d 3h");
     assert_string_equal(lb_format_latency(850, text), "850us");
