@@ -129,20 +129,27 @@ static void looking_fini(struct looking *l) {
 
 /* ---- leftovers ---- */
 
+struct entries {
+    unsigned n;
+    char first[64];
+};
+
 static int count_entry(void *ctx, const char *name, size_t len, enum lb_vfs_type type) {
-    ++*(unsigned *)ctx;
+    struct entries *e = ctx;
+    if (e->n++ == 0)
+        snprintf(e->first, sizeof(e->first), "%.*s", (int)len, name);
     return 0;
 }
 
-static unsigned entries_in(struct sim_store *s, const char *path) {
+static struct entries entries_in(struct sim_store *s, const char *path) {
     struct lb_vfs *v = sim_fs_vfs(s->fs);
-    unsigned n = 0;
+    struct entries e = {0};
     int fd = v->ops->open(v, -1, path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
-        return 0;
-    v->ops->readdir(v, fd, count_entry, &n);
+        return e;
+    v->ops->readdir(v, fd, count_entry, &e);
     v->ops->close(v, fd);
-    return n;
+    return e;
 }
 
 /* In versions/ there is what is listed, less the current one, and nothing else. */
@@ -152,7 +159,7 @@ static bool check_files(struct looking *l, size_t i) {
     fs_key_hash(l->m->keys[i].name, hash);
     snprintf(path, sizeof(path), SIM_STORE_DIR "/" SIMV_BUCKET "/.lobos/versions/%.2s/%s", hash,
              hash);
-    unsigned n = entries_in(l->store, path), want = k->n - (k->n > 0 && !k->v[0].marker);
+    unsigned n = entries_in(l->store, path).n, want = k->n - (k->n > 0 && !k->v[0].marker);
     return n == want || simv_fail(l->m, "key \"%.*s\": %u files in versions, %u listed",
                                   LB_SLICE_ARG(l->m->keys[i].name), n, want);
 }
@@ -178,7 +185,10 @@ static bool check_key(struct looking *l, size_t i, bool adopt) {
         describe(s, text, sizeof(text));
         describe_list(&k->now, known, sizeof(known));
         return simv_fail(l->m, "key \"%.*s\" (%s,%s) is not as it may be: %s",
-                         LB_SLICE_ARG(k->name), k->busy ? "busy" : k->unsure ? "unsure" : "idle",
+                         LB_SLICE_ARG(k->name),
+                         k->busy     ? "busy"
+                         : k->unsure ? "unsure"
+                                     : "idle",
                          known, text);
     }
     /* While an operation runs on it, it may have left something there. */
@@ -192,8 +202,9 @@ static bool check_key(struct looking *l, size_t i, bool adopt) {
 bool simv_check(struct simv_model *m, struct sim_store *store, bool adopt) {
     static struct looking l;
     l = (struct looking){.m = m, .store = store};
-    if (entries_in(store, SIM_STORE_DIR "/" SIMV_BUCKET "/.lobos/tmp") > 0)
-        simv_fail(m, "leftovers in tmp");
+    struct entries tmp = entries_in(store, SIM_STORE_DIR "/" SIMV_BUCKET "/.lobos/tmp");
+    if (adopt && tmp.n > 0)
+        simv_fail(m, "leftovers in tmp: %s", tmp.first);
     int err = sim_store_list_versions(store, LB_S(SIMV_BUCKET), 2, entry_seen, &l);
     if (err && (err != LB_ERR_NO_SUCH_BUCKET || m->bucket))
         simv_fail(m, "the list fails: %s", lb_err_name(err));

@@ -309,13 +309,15 @@ int fs_version_find(struct fs_engine *fs, struct lb_engine_op *op, struct lb_buf
     pthread_mutex_t *lock = fs_key_lock(fs, op->bucket, op->key);
     if (!fs_bucket_name_ok(fs, op->bucket))
         return LB_ERR_NO_SUCH_BUCKET;
-    if (op->version.len && !fs_version_parse(op->version, &s.want)) {
-        int err = fs_bucket_check(fs, op->bucket);
-        return err ? err : LB_ERR_NO_SUCH_VERSION;
-    }
+    /* From then on it is known without asking the disk which keys have none. */
+    int rc = fs_keys_load(fs, FS_KEYS_VERSIONED, op->bucket);
+    if (rc < 0)
+        return rc;
+    if (op->version.len && !fs_version_parse(op->version, &s.want))
+        return LB_ERR_NO_SUCH_VERSION;
     pthread_rwlock_rdlock(&fs->bucket_lock);
     pthread_mutex_lock(lock);
-    int rc = fs_state_load(fs, op->bucket, op->key, blob, &s);
+    rc = fs_state_load(fs, op->bucket, op->key, blob, &s);
     if (rc == 0) {
         rc = fs_state_find(fs, op, &s, blob, ret);
         fs_state_fini(fs, &s);

@@ -21,6 +21,17 @@ static void assert_attrs_equal(const struct fs_attrs *a, const struct fs_attrs *
     assert_true(lb_slice_eq(lb_etag_slice(&a->etag), lb_etag_slice(&b->etag)));
     assert_true(lb_slice_eq(a->key, b->key));
     assert_true(lb_slice_eq(a->meta, b->meta));
+    assert_int_equal(fs_version_cmp(&a->version, &b->version), 0);
+    assert_int_equal(a->version.null, b->version.null);
+    assert_int_equal(a->version.marker, b->version.marker);
+    assert_int_equal(a->shown_mtime_ns, b->shown_mtime_ns);
+}
+
+static struct fs_attrs version_sample(void) {
+    struct fs_attrs a = sample();
+    a.version = (struct fs_version){.order = 0x0102030405060708, .salt = 0x090a0b0c, .null = true};
+    a.shown_mtime_ns = -3;
+    return a;
 }
 
 /* The bytes as README.md has them. */
@@ -39,6 +50,29 @@ static void test_format(void **state) {
     assert_int_equal(b.ptr[31], 0);
     assert_memory_equal(b.ptr + 32, a.etag.text, a.etag.len);
     assert_memory_equal(b.ptr + 32 + a.etag.len, "the keymeta\0blob", 16);
+    assert_int_equal(fs_attrs_decode(lb_buf_slice(&b), &back), 0);
+    assert_attrs_equal(&a, &back);
+    lb_buf_fini(&b);
+}
+
+static void test_version_format(void **state) {
+    struct fs_attrs a = version_sample(), back;
+    struct lb_buf b;
+    lb_buf_init(&b, FS_ATTRS_MAX);
+    fs_attrs_encode(&a, &b);
+    assert_int_equal(b.len, 56 + a.etag.len + 7 + 9);
+    assert_memory_equal(b.ptr, "LbA2", 4);
+    assert_memory_equal(b.ptr + 8, "\x08\x07\x06\x05\x04\x03\x02\x01", 8);
+    assert_memory_equal(b.ptr + 24, "\x09\x00\x00\x00\x07\x00", 6);
+    assert_memory_equal(b.ptr + 32, "\x08\x07\x06\x05\x04\x03\x02\x01\x0c\x0b\x0a\x09", 12);
+    assert_memory_equal(b.ptr + 44, "\x01\x00\x00\x00\xfd\xff\xff\xff\xff\xff\xff\xff", 12);
+    assert_memory_equal(b.ptr + 56 + a.etag.len, "the keymeta\0blob", 16);
+    assert_int_equal(fs_attrs_decode(lb_buf_slice(&b), &back), 0);
+    assert_attrs_equal(&a, &back);
+    a.version.marker = true;
+    lb_buf_clear(&b);
+    fs_attrs_encode(&a, &b);
+    assert_int_equal(b.ptr[44], 3);
     assert_int_equal(fs_attrs_decode(lb_buf_slice(&b), &back), 0);
     assert_attrs_equal(&a, &back);
     lb_buf_fini(&b);
@@ -71,11 +105,11 @@ static void test_md5_format(void **state) {
     lb_buf_fini(&b);
 }
 
-static void test_every_damaged_bit_is_seen(void **state) {
-    struct fs_attrs a = sample(), back = {.size = 77};
+static void check_damage(const struct fs_attrs *a) {
+    struct fs_attrs back = {.size = 77};
     struct lb_buf b;
     lb_buf_init(&b, FS_ATTRS_MAX);
-    fs_attrs_encode(&a, &b);
+    fs_attrs_encode(a, &b);
     for (size_t bit = 0; bit < b.len * 8; bit++) {
         b.ptr[bit / 8] ^= (char)(1 << bit % 8);
         assert_int_equal(fs_attrs_decode(lb_buf_slice(&b), &back), LB_ERR_CORRUPT);
@@ -92,6 +126,12 @@ static void test_every_damaged_bit_is_seen(void **state) {
     lb_buf_fini(&b);
 }
 
+static void test_every_damaged_bit_is_seen(void **state) {
+    struct fs_attrs a = sample(), v = version_sample();
+    check_damage(&a);
+    check_damage(&v);
+}
+
 static void test_what_a_file_looks_like(void **state) {
     struct lb_vfs_stat st = {.ino = 5, .size = 100, .mtime_ns = 1000};
     struct fs_attrs a = {.size = 100, .mtime_ns = 1000, .etag = etag_of("e"), .meta = LB_S("m")};
@@ -100,12 +140,20 @@ static void test_what_a_file_looks_like(void **state) {
     CHECK_SLICE(lb_etag_slice(&own.etag), "e");
     CHECK_SLICE(own.meta, "m");
 
+    CHECK_SLICE(lb_version_slice(&own.version), "null");
+    a.version = (struct fs_version){.order = 0x10, .salt = 2};
+    a.shown_mtime_ns = 900;
+    assert_int_equal(fs_object_info(&st, &a, &own), 0);
+    CHECK_SLICE(lb_version_slice(&own.version), "000000000000001000000002");
+    assert_int_equal(own.mtime_ns, 900);
+
     st.mtime_ns = 2000; /* written by another program since */
     assert_int_equal(fs_object_info(&st, &a, &other), 0);
     assert_int_equal(other.etag.len, 34);
     CHECK_SLICE(lb_slice_from(lb_etag_slice(&other.etag), 32), "-0");
     assert_int_equal(other.meta.len, 0);
     assert_int_equal(other.mtime_ns, 2000);
+    CHECK_SLICE(lb_version_slice(&other.version), "null");
 
     assert_int_equal(fs_object_info(&st, NULL, &again), 0);
     assert_memory_equal(again.etag.text, other.etag.text, 34);
@@ -218,6 +266,7 @@ static void test_none_and_damaged(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_format),
+        cmocka_unit_test(test_version_format),
         cmocka_unit_test(test_md5_format),
         cmocka_unit_test(test_every_damaged_bit_is_seen),
         cmocka_unit_test(test_what_a_file_looks_like),

@@ -162,6 +162,94 @@ static void test_known(void **state) {
     assert_true(fs_bucket_known(e->port, LB_S("b")));
 }
 
+static int set_if(struct fs_env *e, const char *was, const char *settings) {
+    struct lb_engine_op op = fs_op(e, "b", NULL);
+    op.if_same = true;
+    op.was = lb_slice_cstr(was);
+    op.settings = lb_slice_cstr(settings);
+    return fs_run(e, fs_bucket_set, &op);
+}
+
+static void test_set_if_same(void **state) {
+    struct fs_env *e = *state;
+    bucket_create(e, "b");
+    assert_int_equal(set_if(e, "one", "two"), LB_ERR_PRECONDITION_FAILED);
+    assert_int_equal(set_if(e, "", "one"), 0);
+    assert_int_equal(set_if(e, "", "two"), LB_ERR_PRECONDITION_FAILED);
+    assert_int_equal(set_if(e, "one", "two"), 0);
+    struct lb_engine_op op = fs_op(e, "b", NULL);
+    assert_int_equal(fs_run(e, fs_bucket_head, &op), 0);
+    CHECK_SLICE(op.buckets[0].settings, "two");
+    foreign_write(e, "b/.lobos/bucket", "damaged");
+    assert_int_equal(set_if(e, "", "three"), LB_ERR_CORRUPT);
+    assert_int_equal(bucket_op(e, fs_bucket_set, "b"), 0);
+    assert_int_equal(set_if(e, "", "three"), 0);
+}
+
+/* What was begun in a bucket does not come into another of its name. */
+static void test_made_anew(void **state) {
+    struct fs_env *e = *state;
+    for (int begun = 0; begun < 2; begun++) {
+        for (int remade = 0; remade < 2; remade++) {
+            bucket_create(e, "b");
+            struct lb_engine_op op = fs_op(e, "b", "key"), other = fs_op(e, "b", NULL);
+            assert_int_equal(fs_run(e, fs_create, &op), 0);
+            struct lb_writer *w = op.writer;
+            struct lb_pool_buf *buf = lb_pool_get(e->pool, 4096);
+            assert_non_null(buf);
+            buf->len = 10;
+            memset(buf->ptr, 'x', buf->len);
+            if (begun) {
+                fs_write(w, &op, buf);
+                assert_int_equal(fs_wait(e), 0);
+            }
+            lb_pool_put(buf);
+            assert_int_equal(fs_run(e, fs_bucket_delete, &other), 0);
+            if (remade)
+                bucket_create(e, "b");
+            op.etag = (struct lb_etag){.text = "e", .len = 1};
+            fs_commit(w, &op);
+            assert_int_equal(fs_wait(e), LB_ERR_NO_SUCH_BUCKET);
+            if (remade) {
+                assert_int_equal(fs_run(e, fs_list, &other), 0);
+                assert_int_equal(other.list.n, 0);
+                assert_int_equal(object_put(e, "b", LB_S("own"), "x", LB_S("")), 0);
+                other.key = LB_S("own");
+                assert_int_equal(fs_run(e, fs_remove, &other), 0);
+                assert_int_equal(fs_run(e, fs_bucket_delete, &other), 0);
+            }
+        }
+    }
+}
+
+/* Making other buckets, more than are remembered, harms no upload whose temporary is there. */
+static void test_many_made(void **state) {
+    struct fs_env *e = *state;
+    struct fs_engine *fs = fs_env_fs(e);
+    bucket_create(e, "b");
+    unsigned before = atomic_load(&fs->bucket_epoch);
+    assert_true(fs_bucket_same(fs, LB_S("b"), before));
+    bucket_create(e, "c");
+    assert_true(fs_bucket_same(fs, LB_S("b"), before));
+    assert_false(fs_bucket_same(fs, LB_S("c"), before));
+    struct lb_engine_op op = fs_op(e, "b", "key"), other = fs_op(e, "d", NULL);
+    assert_int_equal(fs_run(e, fs_create, &op), 0);
+    struct lb_writer *w = op.writer;
+    struct lb_pool_buf *buf = lb_pool_get(e->pool, 4096);
+    buf->len = 1;
+    fs_write(w, &op, buf);
+    assert_int_equal(fs_wait(e), 0);
+    lb_pool_put(buf);
+    for (int i = 0; i < FS_MADE; i++) {
+        assert_int_equal(fs_run(e, fs_bucket_create, &other), 0);
+        assert_int_equal(fs_run(e, fs_bucket_delete, &other), 0);
+    }
+    assert_false(fs_bucket_same(fs, LB_S("b"), before)); /* it can't be told any more */
+    op.etag = (struct lb_etag){.text = "e", .len = 1};
+    fs_commit(w, &op);
+    assert_int_equal(fs_wait(e), 0);
+}
+
 static void test_single_bucket(void **state) {
     struct fs_env *e = fs_env_new("photos");
     assert_true(fs_bucket_known(e->port, LB_S("photos")));
@@ -211,6 +299,9 @@ int main(void) {
         T(test_list),
         T(test_damaged_settings),
         T(test_known),
+        T(test_set_if_same),
+        T(test_made_anew),
+        T(test_many_made),
         cmocka_unit_test(test_single_bucket),
         T(test_only_one_server),
     };

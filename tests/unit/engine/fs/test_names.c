@@ -57,6 +57,60 @@ static void test_paths(void **state) {
     assert_string_equal(path, "b/.lobos/attrs/ffffffffffffffff");
 }
 
+static void test_version_names(void **state) {
+    static const char *good[] = {"000000000000000100000000", "ffffffffffffffffffffffff.n",
+                                 "0123456789abcdef01234567.m", "0123456789abcdef01234567.nm"};
+    static const char *bad[] = {"",
+                                "null",
+                                "00000000000000000000000a",
+                                "0123456789abcdef0123456",
+                                "0123456789abcdef012345678",
+                                "0123456789ABCDEF01234567",
+                                "0123456789abcdeg01234567",
+                                "0123456789abcdef01234567.",
+                                "0123456789abcdef01234567.mn",
+                                "0123456789abcdef01234567.mm",
+                                "0123456789abcdef01234567m",
+                                "0123456789abcdef01234567.n "};
+    struct fs_version v;
+    char name[FS_VERSION_NAME_MAX];
+    for (size_t i = 0; i < CHECK_COUNT(good); i++) {
+        assert_true(fs_version_name_parse(lb_slice_cstr(good[i]), &v));
+        fs_version_name(&v, name);
+        assert_string_equal(name, good[i]);
+    }
+    assert_true(v.null && v.marker);
+    assert_int_equal(v.order, 0x0123456789abcdef);
+    assert_int_equal(v.salt, 0x01234567);
+    for (size_t i = 0; i < CHECK_COUNT(bad); i++) {
+        v.order = 77;
+        assert_false(fs_version_name_parse(lb_slice_cstr(bad[i]), &v));
+        assert_int_equal(v.order, 77);
+    }
+    assert_true(fs_version_parse(LB_S("null"), &v));
+    assert_true(v.null && v.order == 0);
+    assert_true(fs_version_parse(lb_slice_cstr(good[0]), &v));
+    assert_false(fs_version_parse(lb_slice_cstr(good[1]), &v));
+    assert_false(fs_version_parse(LB_S("nulls"), &v));
+}
+
+static void test_version_order(void **state) {
+    struct fs_version a = {.order = 9, .salt = 7}, b = {.order = 10, .salt = 1}, c = b, none = {0};
+    struct lb_version_id x, y;
+    c.salt = 2;
+    assert_true(fs_version_cmp(&a, &b) < 0 && fs_version_cmp(&b, &a) > 0);
+    assert_true(fs_version_cmp(&b, &c) < 0 && fs_version_cmp(&c, &c) == 0);
+    assert_true(fs_version_cmp(&none, &a) < 0);
+    fs_version_id(&a, &x);
+    fs_version_id(&b, &y);
+    assert_true(lb_slice_cmp(lb_version_slice(&x), lb_version_slice(&y)) < 0);
+    fs_version_id(&none, &x);
+    CHECK_SLICE(lb_version_slice(&x), "null");
+    b.null = true;
+    fs_version_id(&b, &x);
+    CHECK_SLICE(lb_version_slice(&x), "null");
+}
+
 static void test_hidden_path(void **state) {
     char path[FS_PATH_MAX];
     /* The digest is SHA-256 of "abc" in FIPS 180-2, appendix B.1. */
@@ -135,6 +189,8 @@ int main(void) {
         cmocka_unit_test(test_plain),
         cmocka_unit_test(test_plain_lengths),
         cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_version_names),
+        cmocka_unit_test(test_version_order),
         cmocka_unit_test(test_hidden_path),
         cmocka_unit_test(test_longest_path_fits),
         cmocka_unit_test(test_bucket_names),

@@ -1,4 +1,6 @@
 /* Versions of objects: kept, marked, promoted, suspended; hidden keys; other programs. */
+#include <pthread.h>
+
 #include "versions_env.h"
 
 static const struct lb_slice keys[] = {{"plain", 5}, {"a/b/c", 5}, {"hidden/", 7}, {"x//y", 4}};
@@ -277,6 +279,123 @@ static void meta_of_versions(void **state) {
     }
 }
 
+/* While versions come and go, a reader always finds one, whole, and the key is never gone. */
+#define RACES 150
+
+struct race {
+    struct env own; /* its loop and port on the same engine */
+    struct env *env;
+    atomic_bool stop;
+    unsigned reads;
+    const char *wrong; /* what a reader has seen */
+};
+
+static void *read_all_along(void *arg) {
+    struct race *r = arg;
+    struct env *e = &r->own;
+    struct lb_io_conf conf = {
+        .backend = LB_IO_POSIX, .workers = r->env->workers, .vfs = lb_vfs_posix()};
+    *e = *r->env;
+    assert_int_equal(lb_io_new(&conf, &e->io), 0);
+    e->pool = lb_pool_new(16u << 20);
+    lb_arena_init(&e->arena, 64u << 20);
+    assert_int_equal(e->engine->ops->attach(e->engine, e->io, e->pool, &e->port), 0);
+    for (; !atomic_load(&r->stop) && !r->wrong; r->reads++) {
+        char buf[64];
+        struct call c = call_for(e, LB_S("a/b/c"));
+        int64_t n = get(e, &c, buf, sizeof(buf));
+        struct lb_version_id id = c.op.info.version;
+        if (n < 0 || !lb_slice_eq(lb_slice(buf, (size_t)n), lb_etag_slice(&c.op.info.etag)))
+            r->wrong = lb_err_name((int)n);
+        int err = head_version(e, LB_S("a/b/c"), &id, NULL);
+        if (err && err != LB_ERR_NO_SUCH_VERSION)
+            r->wrong = lb_err_name(err);
+        const char *text = list_text(e, (struct listing){.plain = false}, 1000);
+        if (!strstr(text, "*") || !strstr(text, "a/b/c=first"))
+            r->wrong = "a list";
+        lb_arena_reset(&e->arena);
+    }
+    e->port->ops->detach(e->port);
+    lb_arena_fini(&e->arena);
+    lb_pool_free(e->pool);
+    lb_io_free(e->io);
+    return NULL;
+}
+
+static void readers_always_find_one(void **state) {
+    struct env *e = *state;
+    static struct race r;
+    pthread_t thread;
+    struct lb_slice key = LB_S("a/b/c");
+    put_on(e, key, "first");
+    r = (struct race){.env = e};
+    assert_int_equal(pthread_create(&thread, NULL, read_all_along, &r), 0);
+    for (int i = 0; i < RACES; i++) {
+        struct lb_version_id two = put_on(e, key, "second");
+        if (i % 2)
+            put_on(e, key, "and the third");
+        struct lb_object_info info;
+        for (int k = i % 2; k > 0; k--) {
+            assert_int_equal(head_version(e, key, NULL, &info), 0);
+            delete_version(e, key, info.version);
+        }
+        delete_version(e, key, two);
+    }
+    atomic_store(&r.stop, true);
+    pthread_join(thread, NULL);
+    if (r.wrong)
+        fail_msg("a reader has seen: %s", r.wrong);
+    assert_true(r.reads > 0);
+    check_versions(e, "a/b/c=first* ");
+}
+
+/* Copies from an older version, and an object made of parts. */
+static void other_ways_in(void **state) {
+    struct env *e = *state;
+    const struct lb_engine_ops *ops = e->port->ops;
+    struct lb_slice key = LB_S("key");
+    struct lb_version_id one = put_on(e, key, "one");
+    put_on(e, key, "two");
+    struct call from = call_for(e, key), to = call_for(e, LB_S("copy"));
+    from.op.version = lb_version_slice(&one);
+    ops->open(e->port, &from.op);
+    assert_int_equal(finish(e, &from), 0);
+    ops->create(e->port, &to.op);
+    assert_int_equal(finish(e, &to), 0);
+    delete_version(e, key, one);
+    struct lb_writer *w = to.op.writer;
+    ops->append(w, &to.op, from.op.reader, 0, 3);
+    int err = finish(e, &to);
+    ops->reader_close(from.op.reader);
+    if (err == LB_ERR_NOT_IMPLEMENTED) {
+        ops->abort(w);
+    } else {
+        assert_int_equal(err, 0);
+        to.op.etag = etag_of("one");
+        to.op.versioning = ON;
+        ops->commit(w, &to.op);
+        assert_int_equal(finish(e, &to), 0);
+        check_version(e, LB_S("copy"), &to.op.info.version, "one");
+    }
+    struct call u = call_for(e, key);
+    ops->upload_create(e->port, &u.op);
+    assert_int_equal(finish(e, &u), 0);
+    u.op.upload_id = u.op.uploads[0].id;
+    u.op.part = 1;
+    u.op.etag = etag_of("p");
+    assert_int_equal(put_call(e, &u, "parts", 5, 4096), 0);
+    struct lb_part_info part = {.number = 1, .etag = etag_of("p")};
+    u.op.part = 0;
+    u.op.parts = &part;
+    u.op.parts_n = 1;
+    u.op.etag = etag_of("parts");
+    u.op.versioning = ON;
+    ops->upload_complete(e->port, &u.op);
+    assert_int_equal(finish(e, &u), 0);
+    check_version(e, key, &u.op.info.version, "parts");
+    check_list_of(e, (struct listing){.prefix = key}, "key=parts* key=two ");
+}
+
 /* ---- other programs ---- */
 
 static void foreign_files(void **state) {
@@ -402,6 +521,8 @@ int main(void) {
         TEST(order_holds),
         TEST(conditions),
         TEST(meta_of_versions),
+        TEST(readers_always_find_one),
+        TEST(other_ways_in),
         TEST(foreign_files),
         TEST(links_are_copied),
         TEST(moved_files),

@@ -104,7 +104,7 @@ static inline void list_entry(char *text, size_t cap, const struct lb_list_entry
 }
 
 static inline char *list_text(struct env *e, struct listing l, size_t max) {
-    static char text[65536];
+    static _Thread_local char text[65536];
     char after[LB_KEY_MAX];
     struct lb_version_id id = {.len = 0};
     size_t after_len = 0;
