@@ -55,10 +55,14 @@ uint64_t s3_next_id(struct lb_s3 *s) {
     return z ^ z >> 31;
 }
 
-/* A call that gave a piece of the object has read its bytes. */
+/* A call that gave a piece of the object has read its bytes, unless it is one to send as it is:
+ * then that took no time worth a reading of the clock. */
 static void engine_done(struct lb_engine_op *op, int err) {
     struct s3_request *r = s3_of(op);
-    s3_phase(r, op->piece.len ? LB_PHASE_IO : LB_PHASE_ENGINE);
+    if (op->piece.len == 0)
+        s3_phase(r, LB_PHASE_ENGINE);
+    else if (op->piece.fd < 0)
+        s3_phase(r, LB_PHASE_IO);
     r->eng_done(op, err);
 }
 

@@ -19,7 +19,7 @@ static void log_access(const struct conn *c, uint64_t took_ns) {
 
 /* May one more line be logged in this second? */
 static bool slow_allowed(struct lb_conns *cs, uint64_t now_ns) {
-    if (now_ns - cs->slow_since_ns >= NS_PER_S) {
+    if (now_ns >= cs->slow_since_ns + NS_PER_S) {
         cs->slow_since_ns = now_ns;
         cs->slow_n = 0;
     }
@@ -57,7 +57,8 @@ static void count(const struct conn *c, uint64_t now_ns) {
 
 void conn_account(struct conn *c) {
     struct lb_conns *cs = c->cs;
-    uint64_t now_ns = lb_io_clock_ns(cs->io);
+    bool whole = !c->broken && c->head_sent && c->sent == c->length;
+    uint64_t now_ns = whole ? c->last_ns : lb_io_clock_ns(cs->io);
     uint64_t took_ns = now_ns - c->x.start_ns;
     uint64_t slow_ms = atomic_load_explicit(&cs->slow_ms, memory_order_relaxed);
     if (cs->metrics)

@@ -55,6 +55,7 @@ struct conn {
     bool keep;         /* the connection stays after this response; decided by head */
     uint64_t head_ns;  /* when the head's first byte came */
     uint64_t first_ns; /* when the first byte of the response was sent; 0: not yet */
+    uint64_t last_ns;  /* when the last of those that were sent so far was */
     uint64_t received; /* bytes of the body, without framing */
 
     /* the request's body */

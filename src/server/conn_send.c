@@ -39,8 +39,9 @@ static void sent(struct conn *c, int64_t res) {
     int err = c->broken ? LB_ERR_CANCELED : 0;
     c->sent_fn = NULL;
     conn_phase(c, LB_PHASE_SEND);
+    c->last_ns = c->x.phase_at_ns;
     if (c->first_ns == 0)
-        c->first_ns = c->x.phase_at_ns;
+        c->first_ns = c->last_ns;
     if (res < 0)
         err = (int)res;
     else if ((size_t)res != c->send_len)
@@ -134,7 +135,7 @@ static void flushed(struct lb_stream *s, int64_t res) {
     if (res < 0)
         c->broken = true;
     conn_phase(c, LB_PHASE_SEND);
-    c->first_ns = c->x.phase_at_ns;
+    c->first_ns = c->last_ns = c->x.phase_at_ns;
     c->flush_done(c);
 }
 
