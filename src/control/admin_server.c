@@ -8,6 +8,10 @@
 #include "metrics/metrics.h"
 #include "metrics/storage.h"
 
+static bool is_draining(const struct control_call *call) {
+    return lb_metrics_state(call->control->conf.metrics) == LB_SERVER_DRAINING;
+}
+
 int control_admin_get_status(struct control_call *call, const void *request) {
     const struct lb_control_conf *conf = &call->control->conf;
     Lobosadmin__Status *status = control_reply(call, &lobosadmin__status__descriptor);
@@ -32,7 +36,7 @@ int control_admin_get_status(struct control_call *call, const void *request) {
     status->memory_max = sum.pool_max + conf->budget->max;
     status->storage_free = storage.free_bytes;
     status->storage_total = storage.size_bytes;
-    status->draining = lb_metrics_state(conf->metrics) == LB_SERVER_DRAINING;
+    status->draining = is_draining(call);
     status->read_only = storage.read_only;
     status->users = lb_users_count(conf->users);
     status->pid = getpid();
@@ -101,14 +105,16 @@ int control_admin_get_counters(struct control_call *call, const void *request) {
 
 int control_admin_reload(struct control_call *call, const void *request) {
     const struct lb_control_conf *conf = &call->control->conf;
+    if (is_draining(call))
+        return control_fail(call, GRPC_STATUS_FAILED_PRECONDITION, "the server is about to end");
     if (conf->reload(conf->ctx, &call->why) < 0)
         return GRPC_STATUS_INVALID_ARGUMENT;
-    lb_buf_clear(&call->why);
     return control_done(call, "the configuration is right, and is being reloaded");
 }
 
 int control_admin_drain(struct control_call *call, const void *request) {
     const struct lb_control_conf *conf = &call->control->conf;
-    conf->drain(conf->ctx);
+    if (!is_draining(call))
+        conf->drain(conf->ctx);
     return control_done(call, "no new connections; what is in progress is finished");
 }

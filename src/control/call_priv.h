@@ -36,7 +36,8 @@ struct control_method {
     const ProtobufCMessageDescriptor *in;
     control_handler run;
     enum control_method_kind kind;
-    bool open; /* answered without a token */
+    bool open;    /* answered without a token */
+    bool changes; /* each call is logged */
 };
 
 /* The method of that path, or NULL. */

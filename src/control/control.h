@@ -44,7 +44,8 @@ struct lb_control_conf {
     bool authentication;    /* requests must be signed */
 
     /* On a thread of the control plane. reload returns 0, or -errno with one line in why that says
-     * what is wrong with the configuration; drain begins the end of the process, and returns. */
+     * what is wrong with the configuration; drain begins the end of the process, however often it
+     * is called, and returns. */
     int (*reload)(void *ctx, struct lb_buf *why);
     void (*drain)(void *ctx);
     void *ctx;

@@ -2,6 +2,7 @@
  * events follows another, and only the news that the call is closed comes beside them. */
 #include <errno.h>
 #include <grpc/byte_buffer_reader.h>
+#include <grpc/support/alloc.h>
 #include <grpc/support/time.h>
 #include <stdlib.h>
 
@@ -108,6 +109,17 @@ static int64_t deadline_ns(const struct rpc *r) {
     return control_now_ns() + ns;
 }
 
+/* Who changed what kind of thing, and when; never what was sent. */
+static void log_call(const struct rpc *r, int status, int64_t took_ns) {
+    enum lb_log_level level = r->method->changes ? LB_LOG_INFO : LB_LOG_DEBUG;
+    if (!lb_log_on(level))
+        return;
+    char *peer = grpc_call_get_peer(r->call);
+    LB_LOG_AT(level, "control", LB_LOG_C("peer", peer), LB_LOG_C("method", r->method->path),
+              LB_LOG_I("status", status), LB_LOG_I("us", took_ns / 1000));
+    gpr_free(peer);
+}
+
 /* Runs the method on r->request. Returns its status; with OK, *ret is the reply, owned. */
 static int answer(struct rpc *r, grpc_slice *ret, struct lb_buf *why) {
     struct control_call call;
@@ -122,8 +134,7 @@ static int answer(struct rpc *r, grpc_slice *ret, struct lb_buf *why) {
     } else {
         lb_buf_append(why, lb_buf_slice(&call.why));
     }
-    lb_debug("control", LB_LOG_C("method", r->method->path), LB_LOG_I("status", status),
-             LB_LOG_I("us", (control_now_ns() - begun) / 1000));
+    log_call(r, status, control_now_ns() - begun);
     control_call_fini(&call);
     return status;
 }
@@ -242,6 +253,22 @@ static void on_closed(struct rpc_tag *tag, bool ok) {
     unref(r);
 }
 
+/* At most once a second, so that nobody fills the log. */
+static void log_refused(struct rpc *r) {
+    struct rpc_server *s = r->server;
+    int64_t now = control_now_ns();
+    pthread_mutex_lock(&s->lock);
+    bool due = now - s->refused_ns >= 1000000000;
+    s->refused_ns = due ? now : s->refused_ns;
+    pthread_mutex_unlock(&s->lock);
+    if (!due)
+        return;
+    char *peer = grpc_call_get_peer(r->call);
+    lb_warn("a call of the control plane was refused: it had no token, or a wrong one",
+            LB_LOG_C("peer", peer), LB_LOG_C("method", r->method->path));
+    gpr_free(peer);
+}
+
 static struct lb_slice slice_of(const grpc_slice *s) {
     return lb_slice(GRPC_SLICE_START_PTR(*s), GRPC_SLICE_LENGTH(*s));
 }
@@ -269,6 +296,12 @@ static bool may_call(const struct rpc *r) {
     return false;
 }
 
+static void refuse(struct rpc *r) {
+    log_refused(r);
+    end(r, NULL, GRPC_STATUS_UNAUTHENTICATED,
+        LB_S("send the server's grpc_token as metadata: authorization: Bearer TOKEN"));
+}
+
 static void begin(struct rpc *r, bool too_many) {
     const grpc_op closed = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                             .data.recv_close_on_server.cancelled = &r->cancelled};
@@ -278,8 +311,7 @@ static void begin(struct rpc *r, bool too_many) {
     if (!r->method)
         end(r, NULL, GRPC_STATUS_UNIMPLEMENTED, LB_S("there is no such method"));
     else if (!may_call(r))
-        end(r, NULL, GRPC_STATUS_UNAUTHENTICATED,
-            LB_S("send the server's grpc_token as metadata: authorization: Bearer TOKEN"));
+        refuse(r);
     else if (too_many)
         end(r, NULL, GRPC_STATUS_RESOURCE_EXHAUSTED,
             LB_S("too many calls at once; try again in a moment"));

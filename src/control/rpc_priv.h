@@ -39,6 +39,7 @@ struct rpc_server {
     pthread_cond_t changed;
     struct lb_list calls; /* struct rpc, those that have arrived */
     unsigned calls_n;
+    int64_t refused_ns; /* when a refusal was last logged */
     bool stopping;
     bool ended; /* gRPC has no more calls */
     struct rpc_tag ended_tag;

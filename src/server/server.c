@@ -35,6 +35,7 @@ struct lb_server {
     struct lb_users *users;
     const struct lb_server_hooks *hooks;
     struct lb_control *control;
+    atomic_bool drain_asked;
     char s3_address[64];
     struct lb_tls *tls;
     struct lb_s3_conf s3;
@@ -376,8 +377,11 @@ static int on_reload(void *ctx, struct lb_buf *why) {
     return err;
 }
 
+/* Once: a second SIGTERM would end the process at once. */
 static void on_drain(void *ctx) {
-    kill(getpid(), SIGTERM);
+    struct lb_server *s = ctx;
+    if (!atomic_exchange(&s->drain_asked, true))
+        kill(getpid(), SIGTERM);
 }
 
 int lb_server_start_control(struct lb_server *s, const struct lb_server_hooks *hooks) {

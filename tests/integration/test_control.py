@@ -1,6 +1,7 @@
 """The control plane's services, each call in its good and bad cases, by a real gRPC client."""
 
 import re
+import socket
 import time
 
 import grpc
@@ -602,7 +603,19 @@ def test_reload(make_server):
 def test_drain(make_server):
     server = make_server(grpc_server="127.0.0.1:0")
     control = Control(server.control_address)
-    assert control.admin("Drain").message
+    with socket.create_connection(("127.0.0.1", server.port)) as busy:
+        busy.sendall(b"PUT /bucket/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n")
+        time.sleep(0.2)
+        for _ in range(5):  # once and for all: it is not broken off
+            assert control.admin("Drain").message
+        until = time.monotonic() + 10
+        while not control.admin("GetStatus").draining:
+            assert time.monotonic() < until
+        assert control.admin("Drain").message
+        with refused(FAILED, "end"):
+            control.admin("Reload")
+        time.sleep(0.3)
+        assert server.running()
     assert server.wait() == 0
     server.process = None
     control.close()
@@ -630,3 +643,10 @@ def test_no_secret_in_lists_and_logs(served, control, name):
              str(control.admin("GetCounters")), served.log, served.watch()[1]]
     for s in secrets:
         assert all(s not in text for text in said), s
+
+
+def test_changes_are_logged_without_what_they_are(served, control, name):
+    control.plane("AddUser", "User", name=name)
+    lines = [line for line in served.log.splitlines() if "/AddUser" in line]
+    assert re.search(r" INFO control peer=\S*127.0.0.1\S* method=\S+ status=0 us=\d+$", lines[-1])
+    assert name not in lines[-1]

@@ -147,6 +147,7 @@ def test_token(make_server):
         assert [u.params.name for u in control.plane("ListAllUsers").users] == ["lobos"]
         control.close()
     assert TOKEN[:-1] not in server.log
+    assert 1 <= server.log.count("no token, or a wrong one") < 8
 
 
 def test_token_file(make_server, tmp_path):

@@ -291,6 +291,10 @@ static void test_server(void **state) {
     lb_metrics_set_state(control.conf.metrics, LB_SERVER_DRAINING);
     assert_int_equal(run("/lobosadmin.Admin/GetStatus", &nothing), GRPC_STATUS_OK);
     assert_true(((const Lobosadmin__Status *)call.reply)->draining);
+    assert_int_equal(run("/lobosadmin.Admin/Reload", &nothing), GRPC_STATUS_FAILED_PRECONDITION);
+    assert_int_equal(run("/lobosadmin.Admin/Drain", &nothing), GRPC_STATUS_OK);
+    assert_int_equal(reloads + drains, 0);
+    lb_metrics_set_state(control.conf.metrics, LB_SERVER_SERVING);
     assert_int_equal(run("/lobosadmin.Admin/Reload", &nothing), GRPC_STATUS_OK);
     assert_int_equal(run("/lobosadmin.Admin/Reload", &nothing), GRPC_STATUS_INVALID_ARGUMENT);
     assert_why("lobos.cfg:1: no");
