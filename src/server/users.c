@@ -60,9 +60,12 @@ static int find_path(const struct lb_config *c, struct lb_vfs *v, struct lb_buf 
         return -ENAMETOOLONG;
     int dir = v->ops->open(v, -1, c->fs_directory, O_RDONLY | O_DIRECTORY, 0);
     int err = dir < 0 ? dir : v->ops->mkdir(v, dir, RESERVED, 0755);
+    if (err == 0 || err == -EEXIST)
+        err =
+            v->ops->fsync(v, dir, false); /* what is in the folder lasts no longer than its name */
     if (dir >= 0)
         v->ops->close(v, dir);
-    if (err == 0 || err == -EEXIST)
+    if (err == 0)
         return 0;
     lb_buf_printf(why, "directory = %s: %s", c->fs_directory, strerror(-err));
     return err;

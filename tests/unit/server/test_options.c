@@ -140,6 +140,10 @@ static void test_actions(void **state) {
     assert_int_equal(o.action, LB_OPTIONS_VERSION);
     assert_int_equal(parse("--check-config --root data"), 0);
     assert_int_equal(o.action, LB_OPTIONS_CHECK);
+    assert_int_equal(parse("--root data --import-users old"), 0);
+    assert_int_equal(o.action, LB_OPTIONS_IMPORT);
+    assert_string_equal(o.import_dir, "old");
+    assert_int_equal(parse("--root data --import-users"), -EINVAL);
 }
 
 static void test_mistakes(void **state) {
