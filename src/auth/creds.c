@@ -93,6 +93,10 @@ void lb_creds_unref(struct lb_creds *c) {
     free(c);
 }
 
+bool lb_creds_shared(const struct lb_creds *c) {
+    return atomic_load_explicit(&c->refs, memory_order_acquire) > 1;
+}
+
 /* The slot of that key, or the empty one where it belongs. */
 static size_t slot_of(const struct lb_creds *c, uint64_t hash, struct lb_slice key) {
     size_t i = hash & (c->slots_n - 1);

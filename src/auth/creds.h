@@ -57,8 +57,10 @@ struct lb_creds *lb_creds_new(void);
 struct lb_creds *lb_creds_dup(const struct lb_creds *c);
 /* Any thread. */
 struct lb_creds *lb_creds_ref(struct lb_creds *c);
-/* Any thread. The last one wipes the secrets. NULL is allowed. */
+/* Any thread. The last one wipes the secrets, and looks at every entry. NULL is allowed. */
 void lb_creds_unref(struct lb_creds *c);
+/* Does anyone else hold it? Once false, it stays so for who has the only reference. */
+bool lb_creds_shared(const struct lb_creds *c);
 
 /* Copies cred in, with its grants. Returns 0, -EEXIST for a key that is there, -EINVAL for an empty
  * or unprintable key or secret or a space or comma in the key (a header couldn't carry it),
@@ -72,11 +74,16 @@ int lb_creds_remove(struct lb_creds *c, struct lb_slice access_key);
 const struct lb_cred *lb_creds_find(const struct lb_creds *c, struct lb_slice access_key);
 size_t lb_creds_len(const struct lb_creds *c);
 
-/* Where the set in force is: one writer at a time puts sets in, readers take them out. */
+/* Where the set in force is: one writer at a time puts sets in, readers take them out. What was in
+ * force before is kept until its readers have let go of it, so that it is the writer who frees it:
+ * with many users that takes longer than a loop may stand still. There are at most as many of these
+ * as there are readers. */
 struct lb_creds_box {
     atomic_uint_fast64_t generation; /* changes with the set */
     pthread_mutex_t lock;            /* of set */
     struct lb_creds *set;
+    struct lb_creds **retired; /* of the writer */
+    size_t retired_n;
 };
 
 /* set: a reference is taken over. */

@@ -117,6 +117,7 @@ static void readers_see_changes(void **state) {
         set = lb_creds_dup(set);
         add(set, i);
         lb_creds_box_put(&box, set);
+        assert_true(box.retired_n <= READERS);
         atomic_store(&newest, i);
     }
     atomic_store(&ended, true);
