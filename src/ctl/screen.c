@@ -44,6 +44,7 @@ int lb_screen_open(void) {
     sigaction(SIGWINCH, &action, NULL);
     struct termios raw = before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    raw.c_cc[VSUSP] = _POSIX_VDISABLE; /* it would leave the terminal as it is now */
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     tcsetattr(STDIN_FILENO, TCSANOW, &raw);

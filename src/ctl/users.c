@@ -88,9 +88,8 @@ static void free_lines(char **lines, size_t n) {
 static int read_specs(struct lb_ctl *c, char ***ret, size_t *ret_n) {
     char **lines = calloc(LINES_MAX, sizeof(*lines)), *line = NULL;
     size_t n = 0, size = 0;
-    ssize_t len;
     int err = lines ? 0 : lb_ctl_fail(c, LB_EXIT_FAILED, "out of memory");
-    while (err == 0 && (len = getline(&line, &size, stdin)) >= 0) {
+    while (err == 0 && getline(&line, &size, stdin) >= 0) {
         struct lb_slice s = lb_slice(line, strcspn(line, "\r\n"));
         s = lb_slice_trim(s);
         if (s.len == 0 || s.ptr[0] == '#')
@@ -114,6 +113,27 @@ static int read_specs(struct lb_ctl *c, char ***ret, size_t *ret_n) {
     return err;
 }
 
+/* Copies of the words, which are then overwritten where a list of processes shows them. */
+static int take_specs(struct lb_ctl *c, char ***ret, size_t *ret_n) {
+    size_t n = c->args.words_n;
+    char **specs = calloc(n, sizeof(*specs));
+    for (size_t i = 0; specs && i < n; i++) {
+        char *word = c->args.words[i], *secret = strchr(word, ':');
+        specs[i] = strdup(word);
+        if (!specs[i]) {
+            free_lines(specs, i);
+            specs = NULL;
+        } else if (secret) {
+            explicit_bzero(secret, strlen(secret));
+        }
+    }
+    if (!specs)
+        return lb_ctl_fail(c, LB_EXIT_FAILED, "out of memory");
+    *ret = specs;
+    *ret_n = n;
+    return 0;
+}
+
 static int add_all(struct lb_ctl *c, char **specs, size_t n) {
     static const char *const heads[] = {"USER", "ACCESS KEY", "SECRET KEY"};
     const char *expires = lb_ctl_option(c, "expires");
@@ -135,11 +155,10 @@ static int add_all(struct lb_ctl *c, char **specs, size_t n) {
 }
 
 int lb_user_add(struct lb_ctl *c) {
-    if (c->args.words_n > 1 || strcmp(c->args.words[0], "-") != 0)
-        return add_all(c, c->args.words, c->args.words_n);
+    bool input = c->args.words_n == 1 && strcmp(c->args.words[0], "-") == 0;
     char **specs;
     size_t n;
-    int err = read_specs(c, &specs, &n);
+    int err = input ? read_specs(c, &specs, &n) : take_specs(c, &specs, &n);
     if (err)
         return err;
     err = add_all(c, specs, n);

@@ -542,6 +542,31 @@ def test_mistakes(line, said):
     assert result.stderr.count("\n") == 1
 
 
+def test_a_full_disk_is_said():
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = subprocess.run([lobosctl.BINARY, "help"], stdout=full, stderr=subprocess.PIPE,
+                                text=True, check=False, timeout=60)
+    assert result.returncode == 1 and "No space left" in result.stderr
+
+
+def test_secrets_vanish_from_the_list_of_processes(make_server):
+    """A server that never answers leaves time to look."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        options = ["--server", f"127.0.0.1:{silent.getsockname()[1]}", "--timeout", "20"]
+        for words in (["user", "add", "n:KEY:the-hidden-secret", "m:KEY2:the-hidden-secret"],
+                      ["key", "add", "n", "--access-key", "K", "--secret-key=the-hidden-secret"]):
+            process = subprocess.Popen([lobosctl.BINARY, *options, *words])
+            try:
+                connection, _ = silent.accept()
+                with open(f"/proc/{process.pid}/cmdline", "rb") as file:
+                    shown = file.read()
+                connection.close()
+            finally:
+                process.kill()
+                process.wait()
+            assert b"add" in shown and b"the-hidden-secret" not in shown
+
+
 def test_help():
     overview = lobosctl.run("--help")
     assert overview.returncode == 0 and "user add NAME" in overview.stdout
