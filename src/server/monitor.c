@@ -221,13 +221,15 @@ static void *run(void *arg) {
         lb_error("the loop that answers for metrics has failed");
         abort();
     }
-    if (m->pool)
-        lb_pool_free(m->pool);
-    lb_io_free(m->io);
     return NULL;
 }
 
+/* The thread has ended. It is not the one to free the loop: who asked it to end may still be about
+ * to wake it. */
 static void monitor_free(struct lb_monitor *m) {
+    if (m->pool)
+        lb_pool_free(m->pool);
+    lb_io_free(m->io);
     lb_workers_free(m->workers);
     sem_destroy(&m->started);
     free(m);

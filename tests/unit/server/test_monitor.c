@@ -14,14 +14,16 @@ static struct lb_monitor *monitor;
 static struct lb_budget budget;
 static struct lb_storage_stats stats;
 static int stats_err;
-static pthread_mutex_t stall = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t stall = /* of the two above; held, the storage does not answer */
+    PTHREAD_MUTEX_INITIALIZER;
 
 static int fake_stats(struct lb_engine *e, struct lb_storage_stats *ret) {
     pthread_mutex_lock(&stall);
-    pthread_mutex_unlock(&stall);
-    if (stats_err == 0)
+    int err = stats_err;
+    if (err == 0)
         *ret = stats;
-    return stats_err;
+    pthread_mutex_unlock(&stall);
+    return err;
 }
 
 static const struct lb_engine_ops ops = {.name = "fake", .stats = fake_stats};
@@ -52,6 +54,14 @@ static void serve(void) {
     const struct lb_monitor_served served = {&engine, &budget, "epoll", "scalar"};
     lb_metrics_set_state(metrics, LB_SERVER_SERVING);
     lb_monitor_serve(monitor, &served);
+}
+
+/* From now on the storage takes no writes, and asking it fails with err. */
+static void trouble(int err) {
+    pthread_mutex_lock(&stall);
+    stats.read_only = true;
+    stats_err = err;
+    pthread_mutex_unlock(&stall);
 }
 
 static int dial(void) {
@@ -126,13 +136,13 @@ static void test_serving(void **state) {
 
 static void test_storage_in_trouble(void **state) {
     serve();
-    stats.read_only = true;
+    trouble(0);
     assert_int_equal(ask("GET", "/health/ready"), 503);
     check_has("read-only");
     assert_int_equal(ask("GET", "/metrics"), 200);
     check_has("\nlobos_ready 0\n");
     check_has("\nlobos_storage_read_only 1\n");
-    stats_err = -EIO;
+    trouble(-EIO);
     assert_int_equal(ask("GET", "/health/ready"), 503);
     check_has("does not answer");
     assert_int_equal(ask("GET", "/metrics"), 200);
