@@ -26,11 +26,5 @@ add_custom_target(manual ALL DEPENDS ${manual_files})
 install(FILES ${man_in}/lobos.1 ${man_in}/lobosctl.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${man_out}/lobos.cfg.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES ${completion_out}/lobosctl DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-# zsh of Debian looks beneath /usr in a folder of its own, and beneath /usr/local where zsh does.
-install(CODE "set(folder site-functions)
-if(CMAKE_INSTALL_PREFIX STREQUAL \"/usr\" AND EXISTS /etc/debian_version)
-  set(folder vendor-completions)
-endif()
-file(INSTALL \"${completion_out}/_lobosctl\"
-     DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/zsh/\${folder}\")")
+install(FILES ${completion_out}/_lobosctl DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 install(FILES ${completion_out}/lobosctl.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
