@@ -113,6 +113,7 @@ static void *run(void *arg) {
             lb_error("the control plane's I/O loop has failed"); /* callers would hang */
             abort();
         }
+        set_state(s, ENDING, 0); /* whoever has posted to the loop has left it: it holds the lock */
     }
     control_usage_free(s->usage);
     if (s->port)

@@ -317,6 +317,55 @@ static void test_counters(void **state) {
     assert_int_equal(c->operations[0]->latency[0], 1);
 }
 
+#define THREADS 8
+#define ROUNDS 40
+
+/* What a thread asks for by itself. Returns the status. */
+static int ask(const char *path, const void *request) {
+    uint8_t bytes[1024];
+    struct control_call own;
+    size_t len = protobuf_c_message_pack(request, bytes);
+    control_call_init(&own, &control, control_method_find(lb_slice_cstr(path)),
+                      control_now_ns() + 60000000000);
+    int status = control_call_run(&own, lb_slice(bytes, len));
+    control_call_fini(&own);
+    return status;
+}
+
+static void *work(void *arg) {
+    Lobosadmin__SetBucketRequest set = LOBOSADMIN__SET_BUCKET_REQUEST__INIT;
+    Lobosadmin__CreateUserRequest create = LOBOSADMIN__CREATE_USER_REQUEST__INIT;
+    Lobosadmin__DeleteUserRequest delete = LOBOSADMIN__DELETE_USER_REQUEST__INIT;
+    Lobosadmin__ListUsersRequest list = LOBOSADMIN__LIST_USERS_REQUEST__INIT;
+    char name[] = {'u', (char)('0' + (uintptr_t)arg), '\0'};
+    size_t failed = 0;
+    create.name = delete.name = name;
+    delete.force = true;
+    set.name = bucket;
+    for (int i = 0; i < ROUNDS; i++) {
+        set.access = (Lobosadmin__Access)(1 + i % 4);
+        int status = ask("/lobosadmin.Admin/SetBucket", &set);
+        failed += status != GRPC_STATUS_OK && status != GRPC_STATUS_ABORTED;
+        failed += ask("/lobosadmin.Admin/CreateUser", &create) != GRPC_STATUS_OK;
+        failed += ask("/lobosadmin.Admin/ListUsers", &list) != GRPC_STATUS_OK;
+        failed += ask("/lobosadmin.Admin/DeleteUser", &delete) != GRPC_STATUS_OK;
+    }
+    return (void *)(uintptr_t)failed;
+}
+
+static void test_many_at_once(void **state) {
+    pthread_t threads[THREADS];
+    assert_int_equal(run_usual("/lobosadmin.Admin/CreateBucket"), GRPC_STATUS_OK);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *failed;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    assert_int_equal(lb_users_count(control.conf.users), 1);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -328,6 +377,7 @@ int main(void) {
         TEST(test_deadline),
         TEST(test_server),
         TEST(test_counters),
+        TEST(test_many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
