@@ -6,8 +6,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* An element: its local name, its own text (concatenated; white space kept), its children in order.
- */
+/* An element: its local name; its children in order, or its text (white space kept) when it has
+ * none. What stands between children is dropped. */
 struct s3_xml {
     struct lb_slice name;
     struct lb_slice text;

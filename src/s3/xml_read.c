@@ -27,24 +27,18 @@ static struct lb_slice local_name(const char *name) {
     return lb_slice_cstr(colon ? colon + 1 : name);
 }
 
-/* Adds the text read so far to that of the open element. */
+/* Gives the text read so far to the element that ends, when that is all there is in it. */
 static void keep_text(struct parsing *p) {
-    struct lb_slice whole;
-    if (!p->at || p->text.len == 0)
-        return;
-    if (p->text.err || lb_arena_printf(p->arena, &whole, "%.*s%.*s", LB_SLICE_ARG(p->at->text),
-                                       LB_SLICE_ARG(lb_buf_slice(&p->text))) < 0) {
+    if (p->text.err || (!p->at->child && p->text.len &&
+                        lb_arena_copy(p->arena, lb_buf_slice(&p->text), &p->at->text) < 0))
         stop(p, -ENOMEM);
-        return;
-    }
-    p->at->text = whole;
     lb_buf_clear(&p->text);
 }
 
 static void on_start(void *ctx, const char *name, const char **attributes) {
     struct parsing *p = ctx;
     struct s3_xml *node;
-    keep_text(p);
+    lb_buf_clear(&p->text);
     if (++p->depth > S3_XML_DEPTH_MAX || ++p->nodes > S3_XML_NODES_MAX) {
         stop(p, LB_ERR_MALFORMED_XML);
         return;
