@@ -24,9 +24,7 @@ void s3_bucket_load(struct s3_request *r, s3_op_fn then);
 /* Makes sure that r->settings are what they are now: for what took time. May call from inside. */
 void s3_bucket_reload(struct s3_request *r, s3_loaded_fn loaded);
 /* Reads the settings, lets fn change them, stores them, and ends the request: 200, or 204 when it
- * deletes. Begins anew when another has changed them meanwhile; OPERATION_ABORTED when that goes
- * on.
- */
+ * deletes. Again, when another has changed them meanwhile; a few times, then OPERATION_ABORTED. */
 void s3_bucket_change(struct s3_request *r, s3_settings_fn fn);
 /* What a bucket_head with r->eng brought (err: of that). Returns 0 or the error to answer. */
 int s3_bucket_settings_found(struct s3_request *r, int err, struct lb_s3_bucket_settings **ret);
