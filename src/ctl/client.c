@@ -58,7 +58,8 @@ void lb_message_free(ProtobufCMessage *m) {
 /* gRPC's own lines would stand among ours; what matters of them comes with the status. */
 static void no_log(gpr_log_func_args *args) {}
 
-static int read_pem(const char *path, struct lb_buf *to, struct lb_buf *why) {
+/* Reads a file of PEM blocks with this word in their first line; NULL: none. */
+static int read_pem(const char *path, const char *word, struct lb_buf *to, struct lb_buf *why) {
     lb_buf_init(to, PEM_MAX);
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     ssize_t n = fd < 0 && path ? -1 : 0;
@@ -68,10 +69,11 @@ static int read_pem(const char *path, struct lb_buf *to, struct lb_buf *why) {
     if (fd >= 0)
         close(fd);
     lb_buf_append_char(to, '\0');
-    if (err == 0)
-        return 0;
-    lb_buf_printf(why, "%s: %s", path, strerror(err));
-    return LB_EXIT_USAGE;
+    if (err)
+        lb_buf_printf(why, "%s: %s", path, strerror(err));
+    else if (path && (!strstr(to->ptr, "-----BEGIN") || !strstr(to->ptr, word)))
+        lb_buf_printf(why, "%s: has no PEM block of a %s", path, word);
+    return why->len > 0 ? LB_EXIT_USAGE : 0;
 }
 
 static int credentials(const struct lb_client_options *o, struct lb_buf *why,
@@ -85,11 +87,11 @@ static int credentials(const struct lb_client_options *o, struct lb_buf *why,
         return 0;
     }
     struct lb_buf ca = {0}, certificate = {0}, key = {0};
-    int err = read_pem(o->ca, &ca, why);
+    int err = read_pem(o->ca, "CERTIFICATE", &ca, why);
     if (err == 0)
-        err = read_pem(o->certificate, &certificate, why);
+        err = read_pem(o->certificate, "CERTIFICATE", &certificate, why);
     if (err == 0)
-        err = read_pem(o->key, &key, why);
+        err = read_pem(o->key, "PRIVATE KEY", &key, why);
     if (err == 0) {
         grpc_ssl_pem_key_cert_pair pair = {.private_key = key.ptr, .cert_chain = certificate.ptr};
         *ret = grpc_ssl_credentials_create_ex(ca.ptr, o->key ? &pair : NULL, NULL, NULL);
@@ -222,18 +224,45 @@ static struct lb_slice cause(struct lb_slice reason) {
     return reason;
 }
 
+#define PLAIN_HINT "does it want TLS? --ca turns it on"
+#define CERTIFICATE_HINT "does it want our certificate? --cert and --key give it"
+
+/* Says why there was no answer, and what may help. */
+static void explain_unreachable(const struct lb_client *c, struct lb_slice reason,
+                                struct lb_buf *why) {
+    static const struct {
+        const char *part, *hint, *hint_tls; /* of the reason; hint_tls: when we spoke TLS */
+    } known[] = {
+        {"Connection refused", "is lobos running there? --server or LOBOS_SERVER names another", 0},
+        {"wrong version number", "no TLS is spoken there: leave out --ca", 0},
+        {"certificate verify failed", "--ca must have the certificate that the server's is from",
+         0},
+        {"not in peer certificate", "the server's certificate is for another name", 0},
+        {"http1.x", "that port is for HTTP, not for gRPC", 0},
+        {"Socket closed", PLAIN_HINT, CERTIFICATE_HINT},
+        {"onnection reset", PLAIN_HINT, CERTIFICATE_HINT},
+        {"Broken pipe", PLAIN_HINT, CERTIFICATE_HINT},
+    };
+    lb_buf_printf(why, "cannot reach the control plane at %s (%.*s)", c->options.server,
+                  LB_SLICE_ARG(cause(reason)));
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (lb_slice_find_slice(reason, lb_slice_cstr(known[i].part)) < 0)
+            continue;
+        bool tls = known[i].hint_tls && c->options.ca;
+        lb_buf_printf(why, ": %s", tls ? known[i].hint_tls : known[i].hint);
+        return;
+    }
+}
+
 static int explain(const struct lb_client *c, const struct answer *a, struct lb_buf *why) {
     struct lb_slice reason =
         lb_slice(GRPC_SLICE_START_PTR(a->details), GRPC_SLICE_LENGTH(a->details));
-    reason = lb_slice_first(reason, REASON_MAX);
+    if (a->status != GRPC_STATUS_UNAVAILABLE)
+        reason = lb_slice_first(reason, REASON_MAX);
     const char *server = c->options.server;
     switch (a->status) {
     case GRPC_STATUS_UNAVAILABLE:
-        reason = cause(reason);
-        lb_buf_printf(why,
-                      "cannot reach the control plane at %s (%.*s): is lobos running there? "
-                      "--server or LOBOS_SERVER names another address, --ca turns on TLS",
-                      server, LB_SLICE_ARG(reason));
+        explain_unreachable(c, reason, why);
         return LB_EXIT_UNREACHABLE;
     case GRPC_STATUS_DEADLINE_EXCEEDED:
         lb_buf_printf(why, "no answer from %s within %d s: --timeout allows more time", server,
@@ -244,7 +273,10 @@ static int explain(const struct lb_client *c, const struct answer *a, struct lb_
                       LB_SLICE_ARG(reason));
         return LB_EXIT_FAILED;
     case GRPC_STATUS_UNAUTHENTICATED:
-        lb_buf_printf(why, "%.*s: --token-file or LOBOS_TOKEN gives a token", LB_SLICE_ARG(reason));
+        lb_buf_printf(why,
+                      "%.*s: --token-file or LOBOS_TOKEN gives a token, which a "
+                      "package keeps in /etc/lobos/token",
+                      LB_SLICE_ARG(reason));
         return LB_EXIT_DENIED;
     case GRPC_STATUS_PERMISSION_DENIED:
         lb_buf_append(why, reason);

@@ -474,13 +474,16 @@ def test_tls_and_token(make_server, certificate, tmp_path):
     (tmp_path / "token").write_text(token + "\n")
     ctl("status", "--token-file", tmp_path / "token")
     ctl.error(2, "status", "--token-file", tmp_path / "none")
-    assert "--ca" in Ctl(server).error(3, "status", LOBOS_TOKEN=token)
+    assert "--ca turns it on" in Ctl(server).error(3, "status", LOBOS_TOKEN=token)
     other = tmp_path / "other.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                              "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=other",
                              "-keyout", tmp_path / "other.key", "-out", other], check=True,
                             capture_output=True)
-    Ctl(server, "--ca", other).error(3, "status", LOBOS_TOKEN=token)
+    wrong = Ctl(server, "--ca", other)
+    assert "that the server's is from" in wrong.error(3, "status", LOBOS_TOKEN=token)
+    for bad in (certificate[1], "/dev/null"):
+        assert "CERTIFICATE" in Ctl(server, "--ca", bad).error(2, "status", LOBOS_TOKEN=token)
     assert token not in server.log
 
 
@@ -488,9 +491,14 @@ def test_certificates_of_clients(make_server, certificate):
     server = make_server(grpc_tls_certificate=certificate[0], grpc_tls_key=certificate[1],
                          grpc_client_ca=certificate[0], **CONTROL)
     ctl = Ctl(server, "--ca", certificate[0])
-    ctl.error(3, "status")
+    assert "--cert" in ctl.error(3, "status")
     ctl("status", "--cert", certificate[0], "--key", certificate[1])
     assert "--key" in ctl.error(2, "status", "--cert", certificate[0])
+    ctl.error(2, "status", "--cert", certificate[0], "--key", certificate[0])
+    plain = make_server(**CONTROL)
+    assert "no TLS is spoken" in Ctl(plain, "--ca", certificate[0]).error(3, "status")
+    result = lobosctl.run("--server", f"127.0.0.1:{plain.port}", "status")
+    assert result.returncode == 3 and "HTTP" in result.stderr
 
 
 def test_a_token_never_goes_elsewhere_in_clear():
