@@ -159,17 +159,26 @@ static int keep_copy(const struct keeping *k) {
 
 /* ---- both ---- */
 
-/* Makes the key's directory. It is known of before anything is in it. */
+/* Makes the key's directory, which is known of before anything is in it. It lasts when what is put
+ * into it is made to last. */
 static int make_room(const struct keeping *k) {
-    char hash[FS_HASH_HEX + 1], rest[sizeof("versions/hh/") + FS_HASH_HEX];
+    struct lb_vfs *v = k->fs->vfs;
+    char hash[FS_HASH_HEX + 1], rest[sizeof("versions/hh")], path[FS_PATH_MAX];
     atomic_store(&k->fs->versions, true);
     int rc = fs_keys_load(k->fs, FS_KEYS_VERSIONED, k->bucket);
     if (rc < 0)
         return rc;
     fs_keys_add(k->fs, FS_KEYS_VERSIONED, k->bucket, k->key);
-    fs_key_hash(k->key, hash);
-    snprintf(rest, sizeof(rest), "versions/%.2s/%s", hash, hash);
-    return fs_reserved_make(k->fs, k->bucket, rest);
+    fs_versions_path(k->fs, k->bucket, k->key, path);
+    rc = v->ops->mkdir(v, k->fs->root, path, 0755);
+    if (rc == -ENOENT) {
+        fs_key_hash(k->key, hash);
+        snprintf(rest, sizeof(rest), "versions/%.2s", hash);
+        rc = fs_reserved_make(k->fs, k->bucket, rest);
+        if (rc == 0)
+            rc = v->ops->mkdir(v, k->fs->root, path, 0755);
+    }
+    return rc == -EEXIST ? 0 : rc;
 }
 
 int fs_keep(struct fs_engine *fs, struct lb_slice bucket, struct lb_slice key,

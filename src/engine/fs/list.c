@@ -154,8 +154,15 @@ static int add_object(struct lister *l, const struct fs_list_next *n) {
             return err;
     }
     bool again = op->after_id.len && lb_slice_eq(op->after, n->key);
-    if (op->versions && (again || fs_versions_maybe(l->fs, op->bucket, n->key)))
-        return fs_list_versions(l->fs, op, n->key, &l->blob);
+    if (op->versions && (again || fs_versions_maybe(l->fs, op->bucket, n->key))) {
+        int rc = fs_list_versions(l->fs, op, n->key, &l->blob);
+        if (rc != LB_ERR_ACCESS_DENIED)
+            return rc;
+        /* A file that may not be read stands for its key. */
+        err = again ? -ENOENT : describe(l, n, &f);
+        if (err && !is_gone(err))
+            return err;
+    }
     f.info.latest = op->versions;
     return err ? 0 : fs_list_add(op, n->key, &f.info);
 }

@@ -6,7 +6,7 @@
 #define WALK_MAX 200000u /* entries looked at for one bucket's sidecars; more: they stay */
 #define WALK_DEPTH_MAX 200
 #define SIDECARS_MAX 100000u
-#define SWEEP_KEYS_MAX 10000u /* whose versions are looked at */
+#define SWEEP_KEYS_MAX 2000u /* of a bucket, whose versions are looked at */
 
 static void failed(const char *what, const char *path, int err) {
     lb_warn("sweep: could not remove", LB_LOG_C("what", what), LB_LOG_C("path", path),
@@ -175,49 +175,79 @@ static void sweep_key(struct fs_engine *fs, struct lb_slice bucket, struct lb_sl
     lb_buf_fini(&blob);
 }
 
-/* Directories in which no version is, or none any more. */
-static void sweep_empty(struct fs_engine *fs, const char *versions) {
-    struct lb_buf folders, hashes;
-    char path[FS_PATH_MAX];
-    unsigned seen = 0;
-    lb_buf_init(&folders, SIZE_MAX / 2);
-    lb_buf_init(&hashes, SIZE_MAX / 2);
-    names_of(fs, versions, &folders);
-    NAMES_EACH(folder, &folders) {
-        if (snprintf(path, sizeof(path), "%s/%s", versions, folder) >= (int)sizeof(path))
+/* The key whose versions are in a directory, which any of them tells. Returns its length; 0: not
+ * known. */
+static size_t key_of(struct fs_engine *fs, struct lb_slice bucket, const char *dir, char *ret) {
+    struct lb_vfs *v = fs->vfs;
+    struct lb_buf names, blob;
+    char path[FS_PATH_MAX], made[FS_PATH_MAX];
+    size_t len = 0;
+    lb_buf_init(&names, SIZE_MAX / 2);
+    lb_buf_init(&blob, FS_ATTRS_MAX);
+    names_of(fs, dir, &names);
+    NAMES_EACH(name, &names) {
+        struct lb_vfs_stat st;
+        struct fs_attrs a;
+        snprintf(path, sizeof(path), "%s/%s", dir, name);
+        int fd = v->ops->open(v, fs->root, path, O_RDONLY, 0);
+        if (fd < 0)
             continue;
-        lb_buf_clear(&hashes);
-        names_of(fs, path, &hashes);
-        size_t len = strlen(path);
-        NAMES_EACH(hash, &hashes) {
-            snprintf(path + len, sizeof(path) - len, "/%s", hash);
-            if (seen++ < SWEEP_KEYS_MAX)
-                fs->vfs->ops->rmdir(fs->vfs, fs->root, path);
+        if (v->ops->fstat(v, fd, &st) == 0 &&
+            fs_attrs_load(fs, bucket, fd, &st, false, &blob, &a) == 0) {
+            fs_versions_path(fs, bucket, a.key, made);
+            len = strcmp(made, dir) == 0 ? a.key.len : 0;
         }
+        if (len)
+            memcpy(ret, a.key.ptr, len);
+        v->ops->close(v, fd);
+        if (len)
+            break;
     }
-    lb_buf_fini(&hashes);
-    lb_buf_fini(&folders);
+    lb_buf_fini(&blob);
+    lb_buf_fini(&names);
+    return len;
+}
+
+static void sweep_folder(struct fs_engine *fs, struct lb_slice bucket, const char *folder,
+                         unsigned *left) {
+    struct lb_buf names;
+    char path[FS_PATH_MAX], key[LB_KEY_MAX];
+    lb_buf_init(&names, SIZE_MAX / 2);
+    names_of(fs, folder, &names);
+    NAMES_EACH(name, &names) {
+        if (*left == 0)
+            break;
+        --*left;
+        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        /* Without versions it was left by a crash. */
+        if (fs->vfs->ops->rmdir(fs->vfs, fs->root, path) == 0)
+            continue;
+        size_t len = key_of(fs, bucket, path, key);
+        if (len)
+            sweep_key(fs, bucket, lb_slice(key, len));
+    }
+    lb_buf_fini(&names);
 }
 
 static void sweep_versions(struct fs_engine *fs, struct lb_slice bucket) {
     struct lb_vfs_stat st;
-    char path[FS_PATH_MAX], after[LB_KEY_MAX];
-    size_t len = 0;
-    int more = 1;
+    struct lb_buf folders;
+    char path[FS_PATH_MAX], rest[sizeof("versions/hh")];
+    unsigned left = SWEEP_KEYS_MAX;
     fs_reserved_path(fs, bucket, "versions", path);
     if (fs->vfs->ops->stat(fs->vfs, fs->root, path, &st) < 0)
         return;
     atomic_store(&fs->versions, true);
-    sweep_empty(fs, path);
-    for (unsigned i = 0; i < SWEEP_KEYS_MAX && more > 0; i++) {
-        char key[LB_KEY_MAX];
-        more = fs_keys_next(fs, FS_KEYS_VERSIONED, bucket, lb_slice(NULL, 0), lb_slice(after, len),
-                            i == 0, key, &len);
-        if (more > 0) {
-            memcpy(after, key, len);
-            sweep_key(fs, bucket, lb_slice(key, len));
-        }
+    lb_buf_init(&folders, SIZE_MAX / 2);
+    names_of(fs, path, &folders);
+    NAMES_EACH(folder, &folders) {
+        if (left == 0 || strlen(folder) != 2)
+            continue;
+        snprintf(rest, sizeof(rest), "versions/%.2s", folder);
+        fs_reserved_path(fs, bucket, rest, path);
+        sweep_folder(fs, bucket, path, &left);
     }
+    lb_buf_fini(&folders);
 }
 
 /* ---- uploads ---- */
