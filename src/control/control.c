@@ -45,6 +45,11 @@ void lb_control_changed(struct lb_control *c) {
         rpc_wake_watches(&c->rpc);
 }
 
+void lb_control_reload(struct lb_control *c) {
+    if (c->listens)
+        atomic_store(&c->rpc.tls.wanted, true);
+}
+
 void lb_control_stop(struct lb_control *c) {
     if (!c)
         return;

@@ -65,6 +65,10 @@ const char *lb_control_address(const struct lb_control *c);
 /* The server's state is another one (lb_metrics_set_state): tells those who watch its health. */
 void lb_control_changed(struct lb_control *c);
 
+/* Has the files of TLS read again for the connections that come from now on. They are those of the
+ * start; if they can't be read, what was read before stays. */
+void lb_control_reload(struct lb_control *c);
+
 /* Answers what is in progress, for two seconds at most, and ends. NULL is allowed. Blocks; not on a
  * thread of its own. */
 void lb_control_stop(struct lb_control *c);

@@ -35,28 +35,50 @@ static int load(const char *path, const char *what, struct lb_buf *ret) {
     return err;
 }
 
-grpc_server_credentials *rpc_credentials(const struct lb_control_listen *l) {
-    grpc_server_credentials *ret = NULL;
+static int load_all(const struct lb_control_listen *l, struct lb_buf *certificate,
+                    struct lb_buf *key, struct lb_buf *ca) {
+    int err = load(l->certificate, "grpc_tls_certificate", certificate);
+    if (err == 0)
+        err = load(l->key, "grpc_tls_key", key);
+    if (err == 0 && l->client_ca[0])
+        err = load(l->client_ca, "grpc_client_ca", ca);
+    return err;
+}
+
+/* Called by gRPC at the start and for each connection. */
+static grpc_ssl_certificate_config_reload_status fetch(void *user,
+                                                       grpc_ssl_server_certificate_config **ret) {
+    struct rpc_tls *t = user;
     struct lb_buf certificate, key, ca;
-    if (!l->certificate[0])
-        return grpc_insecure_server_credentials_create();
+    if (!atomic_exchange(&t->wanted, false))
+        return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     lb_buf_init(&certificate, PEM_MAX);
     lb_buf_init(&key, PEM_MAX);
     lb_buf_init(&ca, PEM_MAX);
-    if (load(l->certificate, "grpc_tls_certificate", &certificate) == 0 &&
-        load(l->key, "grpc_tls_key", &key) == 0 &&
-        (!l->client_ca[0] || load(l->client_ca, "grpc_client_ca", &ca) == 0)) {
-        grpc_ssl_pem_key_cert_pair pair = {key.ptr, certificate.ptr};
-        ret = grpc_ssl_server_credentials_create_ex(
-            l->client_ca[0] ? ca.ptr : NULL, &pair, 1,
-            l->client_ca[0] ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
-                            : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
-            NULL);
+    int err = load_all(t->listen, &certificate, &key, &ca);
+    if (err == 0) {
+        const grpc_ssl_pem_key_cert_pair pair = {key.ptr, certificate.ptr};
+        /* gRPC wants some, also when it asks clients for no certificate and uses none. */
+        const char *roots = ca.ptr ? ca.ptr : certificate.ptr;
+        *ret = grpc_ssl_server_certificate_config_create(roots, &pair, 1);
     }
     if (key.ptr)
         explicit_bzero(key.ptr, key.cap);
     lb_buf_fini(&certificate);
     lb_buf_fini(&key);
     lb_buf_fini(&ca);
-    return ret;
+    return err == 0 ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW
+                    : GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
+}
+
+grpc_server_credentials *rpc_credentials(struct rpc_tls *t, const struct lb_control_listen *l) {
+    if (!l->certificate[0])
+        return grpc_insecure_server_credentials_create();
+    t->listen = l;
+    atomic_store(&t->wanted, true);
+    return grpc_ssl_server_credentials_create_with_options(
+        grpc_ssl_server_credentials_create_options_using_config_fetcher(
+            l->client_ca[0] ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                            : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
+            fetch, t));
 }

@@ -27,6 +27,12 @@ struct rpc_tag {
     void (*fn)(struct rpc_tag *tag, bool ok);
 };
 
+/* The files of TLS, which gRPC asks for anew with each connection. */
+struct rpc_tls {
+    const struct lb_control_listen *listen;
+    atomic_bool wanted; /* they are to be read */
+};
+
 struct rpc_server {
     struct control *control;
     grpc_server *server;
@@ -34,6 +40,7 @@ struct rpc_server {
     pthread_t threads[RPC_THREADS];
     unsigned threads_n;
     struct rpc_address address; /* with the port bound */
+    struct rpc_tls tls;
 
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t changed;
@@ -63,8 +70,8 @@ int rpc_address_parse(const char *text, struct rpc_address *ret);
 void rpc_address_set_port(struct rpc_address *a, unsigned port);
 /* Is the port free? Returns 0 or -errno of bind. */
 int rpc_address_check(const struct rpc_address *a);
-/* credentials.c: what the listener speaks: plain text, or TLS with the files of l. Returns owned,
- * or NULL with the reason logged. */
-grpc_server_credentials *rpc_credentials(const struct lb_control_listen *l);
+/* credentials.c: what the listener speaks: plain text, or TLS with the files of l, which is
+ * borrowed with t for the server's life. Returns owned, or NULL with the reason logged. */
+grpc_server_credentials *rpc_credentials(struct rpc_tls *t, const struct lb_control_listen *l);
 
 #endif

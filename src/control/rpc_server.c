@@ -84,7 +84,7 @@ static int bind_port(struct rpc_server *s) {
     int err = rpc_address_check(a);
     if (err < 0)
         return listen_failed(a, err);
-    grpc_server_credentials *credentials = rpc_credentials(l);
+    grpc_server_credentials *credentials = rpc_credentials(&s->tls, l);
     if (!credentials)
         return -EINVAL;
     int port = grpc_server_add_http2_port(s->server, a->text, credentials);

@@ -367,6 +367,10 @@ void lb_server_reload(struct lb_server *s, const struct lb_config *config) {
     if (s->tls && config->tls_certificate[0] &&
         lb_tls_reload(s->tls, config->tls_certificate, config->tls_key) < 0)
         lb_error("the TLS certificate and key stay what they were");
+    if (s->control && check_control_tls(s->config) == 0)
+        lb_control_reload(s->control);
+    else if (s->control)
+        lb_error("the control plane's TLS certificate and key stay what they were");
 }
 
 static int on_reload(void *ctx, struct lb_buf *why) {

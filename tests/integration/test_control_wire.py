@@ -1,6 +1,7 @@
 """How the control plane is reached: reflection, health, tokens, TLS, and clients that misbehave."""
 
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -196,6 +197,37 @@ def test_tls_with_a_token(make_server, certificate):
     control = Control(server.control_address)
     with refused(grpc.StatusCode.UNAVAILABLE):
         control.admin("GetStatus", timeout=3)
+    control.close()
+
+
+def test_the_certificate_is_reloaded(make_server, certificate, tmp_path, authority):
+    """By SIGHUP, for new connections; one that does not work leaves the old one in place."""
+    files = [tmp_path / "cert.pem", tmp_path / "key.pem"]
+
+    def put(certificate, key):
+        files[0].write_bytes(certificate.read_bytes())
+        files[1].write_bytes(key.read_bytes())
+
+    def shown():
+        return ssl.get_server_certificate(("127.0.0.1", server.control_port))
+
+    put(*certificate)
+    server = make_server(grpc_server="127.0.0.1:0", grpc_token=TOKEN,
+                         grpc_tls_certificate=files[0], grpc_tls_key=files[1])
+    control = secure(server, certificate, metadata=[("authorization", f"Bearer {TOKEN}")])
+    first = shown()
+    put(authority / "client.pem", authority / "client.key")
+    assert shown() == first
+    control.admin("Reload")
+    until = time.monotonic() + 10
+    while shown() == first:
+        assert time.monotonic() < until
+    second = shown()
+    put(authority / "client.pem", certificate[1])
+    control.admin("Reload")
+    server.wait_for_log("stay what they were")
+    assert shown() == second
+    assert control.admin("GetStatus").pid == server.pid
     control.close()
 
 
