@@ -18,7 +18,35 @@ void control_call_init(struct control_call *call, struct control *control,
     lb_buf_init(&call->why, WHY_MAX);
 }
 
+static void wipe(ProtobufCMessage *m);
+
+/* Wipes one field of a message: a secret, or what is in a message. */
+static void wipe_field(const ProtobufCFieldDescriptor *field, void *at) {
+    char *text;
+    ProtobufCMessage *inner;
+    if (field->type == PROTOBUF_C_TYPE_STRING && strncmp(field->name, "secret", 6) == 0) {
+        memcpy(&text, at, sizeof(text));
+        if (text && text[0]) /* the empty string is a constant */
+            explicit_bzero(text, strlen(text));
+    } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+        memcpy(&inner, at, sizeof(inner));
+        wipe(inner);
+    }
+}
+
+/* Secrets are in single fields of messages; what is repeated has none. */
+static void wipe(ProtobufCMessage *m) {
+    for (unsigned i = 0; m && i < m->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &m->descriptor->fields[i];
+        bool one_of = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
+        if (field->label != PROTOBUF_C_LABEL_REPEATED && !one_of)
+            wipe_field(field, (char *)m + field->offset);
+    }
+}
+
 void control_call_fini(struct control_call *call) {
+    wipe(call->request);
+    wipe(call->reply);
     lb_arena_fini(&call->arena);
     lb_buf_fini(&call->why);
 }
@@ -47,14 +75,14 @@ int control_call_run(struct control_call *call, struct lb_slice request) {
         return control_fail(call, GRPC_STATUS_INVALID_ARGUMENT,
                             "the request is not a message of this method, or a string in it is "
                             "not UTF-8 or holds a NUL");
-    const ProtobufCMessage *message = protobuf_c_message_unpack(
-        call->method->in, &allocator, request.len, (const uint8_t *)request.ptr);
+    call->request = protobuf_c_message_unpack(call->method->in, &allocator, request.len,
+                                              (const uint8_t *)request.ptr);
     if (call->no_memory)
         return fail_memory(call);
-    if (!message)
+    if (!call->request)
         return control_fail(call, GRPC_STATUS_INVALID_ARGUMENT,
                             "the request is not a message of this method");
-    int status = call->method->run(call, message);
+    int status = call->method->run(call, call->request);
     return call->no_memory ? fail_memory(call) : status;
 }
 

@@ -10,7 +10,7 @@
 #include "control/control.h"
 
 #define CONTROL_MESSAGE_MAX (1u << 20)      /* bytes of a request */
-#define CONTROL_CALL_MEMORY_MAX (64u << 20) /* bytes of a request and its reply, unpacked */
+#define CONTROL_CALL_MEMORY_MAX (32u << 20) /* bytes of a request and its reply, unpacked */
 #define CONTROL_PAGE_MAX 1000               /* entries of a list */
 
 struct control_call;
@@ -46,16 +46,17 @@ const struct control_method *control_method_find(struct lb_slice path);
 struct control_call {
     struct control *control;
     const struct control_method *method;
-    int64_t deadline_ns;     /* CLOCK_MONOTONIC; INT64_MAX: none */
-    struct lb_arena arena;   /* request and reply */
-    ProtobufCMessage *reply; /* in the arena */
-    struct lb_buf why;       /* message of a status other than OK */
-    bool no_memory;          /* the arena had none for a part of the reply */
+    int64_t deadline_ns;               /* CLOCK_MONOTONIC; INT64_MAX: none */
+    struct lb_arena arena;             /* request and reply */
+    ProtobufCMessage *request, *reply; /* in the arena */
+    struct lb_buf why;                 /* message of a status other than OK */
+    bool no_memory;                    /* the arena had none for a part of the reply */
 };
 
 /* deadline_ns as above. */
 void control_call_init(struct control_call *call, struct control *control,
                        const struct control_method *method, int64_t deadline_ns);
+/* Wipes the secrets of request and reply, and frees. */
 void control_call_fini(struct control_call *call);
 
 /* Unpacks and answers. Returns a status of gRPC; with OK there is a reply, otherwise a message in

@@ -30,10 +30,17 @@ struct rpc {
     bool idle, stale;          /* of a watch, under server->lock: it waits; it has to look again */
 };
 
+/* The bytes are our own copy, and may hold a secret. */
+static void forget_request(struct rpc *r) {
+    explicit_bzero(GRPC_SLICE_START_PTR(r->request), GRPC_SLICE_LENGTH(r->request));
+    grpc_slice_unref(r->request);
+    r->request = grpc_empty_slice();
+}
+
 static void rpc_free(struct rpc *r) {
     grpc_byte_buffer_destroy(r->message);
     grpc_byte_buffer_destroy(r->sent);
-    grpc_slice_unref(r->request);
+    forget_request(r);
     grpc_slice_unref(r->last);
     grpc_metadata_array_destroy(&r->metadata);
     grpc_call_details_destroy(&r->details);
@@ -221,7 +228,7 @@ static bool take_message(struct rpc *r) {
     grpc_byte_buffer_reader reader;
     if (!grpc_byte_buffer_reader_init(&reader, r->message))
         return false;
-    grpc_slice_unref(r->request);
+    forget_request(r);
     r->request = grpc_byte_buffer_reader_readall(&reader);
     grpc_byte_buffer_reader_destroy(&reader);
     grpc_byte_buffer_destroy(r->message);
