@@ -188,7 +188,8 @@ static size_t key_of(struct fs_engine *fs, struct lb_slice bucket, const char *d
     NAMES_EACH(name, &names) {
         struct lb_vfs_stat st;
         struct fs_attrs a;
-        snprintf(path, sizeof(path), "%s/%s", dir, name);
+        if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+            continue;
         int fd = v->ops->open(v, fs->root, path, O_RDONLY, 0);
         if (fd < 0)
             continue;
@@ -218,7 +219,8 @@ static void sweep_folder(struct fs_engine *fs, struct lb_slice bucket, const cha
         if (*left == 0)
             break;
         --*left;
-        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+            continue;
         /* Without versions it was left by a crash. */
         if (fs->vfs->ops->rmdir(fs->vfs, fs->root, path) == 0)
             continue;
