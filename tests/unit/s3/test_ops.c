@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "metrics/metrics.h"
 #include "s3/ops_priv.h"
 
 static struct lb_arena arena;
@@ -173,12 +174,21 @@ static void test_odd_names(void **state) {
     REFUSED(PUT, OBJECT, "uploadId=u&artNumber", NOT_IMPLEMENTED);
 }
 
+/* Each operation has its place among the metrics. */
+static void test_names(void **state) {
+    assert_true(s3_ops_n < LB_METRICS_OPS_MAX);
+    for (size_t i = 0; i < s3_ops_n; i++)
+        assert_string_equal(lb_s3_op_name(i), s3_ops[i].name);
+    assert_null(lb_s3_op_name(s3_ops_n));
+    assert_null(lb_s3_op_name(SIZE_MAX));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_operations), TEST(test_harmless_parameters), TEST(test_unknown), TEST(test_mixed),
-        TEST(test_methods),    TEST(test_odd_names),
+        TEST(test_methods),    TEST(test_odd_names),           TEST(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
