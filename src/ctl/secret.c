@@ -1,16 +1,28 @@
 #include "ctl/secret.h"
 
 #include <stdlib.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define SECRET_MAX 4096
 
+/* Reads a line; what is typed on a terminal does not show. */
 static int read_line(struct lb_ctl *c, char **ret) {
     char line[SECRET_MAX];
-    if (isatty(STDIN_FILENO))
+    struct termios before, silent;
+    bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+    if (terminal) {
+        silent = before;
+        silent.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
         fprintf(stderr, "secret key: ");
+    }
     if (!fgets(line, sizeof(line), stdin))
         line[0] = '\0';
+    if (terminal) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+        fprintf(stderr, "\n");
+    }
     line[strcspn(line, "\r\n")] = '\0';
     char *secret = line[0] ? strdup(line) : NULL;
     explicit_bzero(line, sizeof(line));

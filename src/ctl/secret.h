@@ -4,7 +4,8 @@
 
 #include "ctl/ctl.h"
 
-/* The value of --secret-key, or the first line of standard input when that is "-". *ret is owned
+/* The value of --secret-key, or, when that is "-", the first line of standard input, which a
+ * terminal is asked for and does not show. *ret is owned
  * (lb_secret_free), NULL without the option. What stood on the command line is overwritten there,
  * so that a list of processes no longer shows it. Returns 0 or an exit code. */
 int lb_secret_option(struct lb_ctl *c, char **ret);

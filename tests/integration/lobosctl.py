@@ -6,6 +6,7 @@ import os
 import pathlib
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -58,12 +59,19 @@ class Terminal:
 
     def __init__(self, *arguments, columns=80, rows=24, **environ):
         self.master, self.slave = pty.openpty()
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.set_size(columns, rows)
         self.before = termios.tcgetattr(self.slave)
         self.output = b""
         self.process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=self.slave,
                                         stdout=self.slave, stderr=self.slave,
                                         env=lobos.environment(**environ), start_new_session=True)
+
+    def set_size(self, columns, rows):
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def resize(self, columns, rows):
+        self.set_size(columns, rows)
+        self.process.send_signal(signal.SIGWINCH)
 
     def read(self, seconds):
         until = time.monotonic() + seconds

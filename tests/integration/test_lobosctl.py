@@ -1,5 +1,6 @@
 """Every command of lobosctl against a real server, in its good and bad cases."""
 
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -191,6 +192,18 @@ def test_key_add(server, ctl):
     ctl.error(5, "key", "add", "keys", "--access-key", "KEYMAIN", "--secret-key", "own-secret-key")
 
 
+def test_a_secret_that_is_typed_does_not_show(server, ctl):
+    new_user(ctl, "typist")
+    with contextlib.closing(Terminal("key", "add", "typist", "--access-key", "TYPED",
+                                     "--secret-key", "-", "--server",
+                                     server.control_address)) as terminal:
+        terminal.wait_for("secret key: ")
+        terminal.send("the-typed-secret\n")
+        assert terminal.end() == 0
+        assert b"the-typed-secret" not in terminal.output and terminal.restored()
+    s3_as(server, "TYPED", "the-typed-secret").list_buckets()
+
+
 def test_key_list(ctl):
     keys = ctl.json("key", "list", "keys")["keys"]
     assert {"OWNKEY", "STDINKEY"} < {k["access_key"] for k in keys}
@@ -206,6 +219,8 @@ def test_key_rotate(server, ctl):
     output = ctl("key", "rotate", old[0], "--keep", "12h")
     assert f"{old[0]} stays valid for 12h." in output
     s3_as(server, *old).list_buckets()
+    middle = ctl.json("key", "rotate", old[0], "--keep", "1h")
+    assert "no longer valid" in ctl("key", "rotate", middle["access_key"])
     new = ctl.json("key", "rotate", re.search(r"access key +(\S+)", output)[1])
     assert new["user"] == "rotating"
     s3_as(server, new["access_key"], new["secret_key"]).list_buckets()
@@ -271,6 +286,7 @@ def test_grants(server, ctl):
     assert len(ctl.json("grant", "list", "--bucket", "granted-two")["grants"]) == 1
     assert len(ctl.json("grant", "list", "grantee", "--bucket", "granted-one")["grants"]) == 2
     assert re.search(r"^grantee +granted-\* +list$", ctl("grant", "list", "grantee"), re.M)
+    assert re.search(r"^grant +granted-\* +list$", ctl("user", "show", "grantee"), re.M)
     assert ctl("grant", "rm", "grantee", "granted-one", "write") == \
         "grantee on granted-one: list\n"
     assert error_of(client.put_object, Bucket="granted-one", Key="k")[1] == "AccessDenied"
@@ -319,9 +335,19 @@ def test_bucket_usage(server, ctl):
     while ctl.json("bucket", "show", "counted")["bytes"] != 5000:
         assert time.monotonic() < until
         time.sleep(0.2)
+    assert re.search(r"^size +4\.9 KiB$", ctl("bucket", "show", "counted"), re.M)
     assert re.search(r"^counted +1 +4\.9 KiB +\(administrator\) +private", ctl("bucket", "list"),
                      re.M)
     assert ctl.json("bucket", "list", "--prefix", "counte")["buckets"][0]["objects"] == 1
+
+
+def test_more_buckets_than_a_page(server, ctl):
+    many = [f"page{i:04}" for i in range(1003)]
+    for name in many:
+        (server.root / name).mkdir()
+    assert [b["name"] for b in ctl.json("bucket", "list", "--prefix", "page")["buckets"]] == many
+    for name in many:
+        (server.root / name).rmdir()
 
 
 def test_refused_buckets(server, ctl):
@@ -358,6 +384,21 @@ def test_uploads(server, ctl):
     assert ctl("uploads", "list", "bucket") == "No uploads are in progress.\n"
     ctl.error(4, "uploads", "abort", "bucket", "plain", ids["plain"])
     ctl.error(4, "uploads", "list", "nosuch")
+
+
+def test_more_uploads_than_a_page(server, ctl):
+    """Also of one key: the second page begins in its midst."""
+    client = client_for(server)
+
+    def create(i):
+        return client.create_multipart_upload(Bucket="paged", Key=f"key{i // 400}")["UploadId"]
+
+    ctl("bucket", "add", "paged")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        ids = sorted(pool.map(create, range(1203)))
+    listed = ctl.json("uploads", "list", "paged")["uploads"]
+    assert sorted(u["id"] for u in listed) == ids
+    assert [u["key"] for u in listed] == sorted(u["key"] for u in listed)
 
 
 # ---- the server ----
@@ -445,6 +486,8 @@ def test_top_fits_a_small_terminal(server):
         terminal.wait_for("every 1 s")
         lines = page(terminal.output)
         assert len(lines) <= 10 and max(map(len, lines)) <= 40
+        terminal.resize(60, 20)
+        terminal.wait_for("REQ/S  4XX/S  5XX/S  IN/S  OUT/S")
         terminal.send("q")
         assert terminal.end() == 0
 
