@@ -156,8 +156,8 @@ static int add_all(struct lb_ctl *c, char **specs, size_t n) {
 
 int lb_user_add(struct lb_ctl *c) {
     bool input = c->args.words_n == 1 && strcmp(c->args.words[0], "-") == 0;
-    char **specs;
-    size_t n;
+    char **specs = NULL;
+    size_t n = 0;
     int err = input ? read_specs(c, &specs, &n) : take_specs(c, &specs, &n);
     if (err)
         return err;
