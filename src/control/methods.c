@@ -16,10 +16,10 @@
         "/lobosadmin.Admin/" name, &lobosadmin__##in##__descriptor, run, CONTROL_UNARY, false, \
             changes                                                                            \
     }
-#define HEALTH(name, run, kind)                                                                   \
+#define HEALTH(name, run, kind, open)                                                             \
     {                                                                                             \
         "/grpc.health.v1.Health/" name, &grpc__health__v1__health_check_request__descriptor, run, \
-            kind, true, false                                                                     \
+            kind, open, false                                                                     \
     }
 /* Both versions have the same messages. */
 #define REFLECTION(version)                                                                   \
@@ -57,8 +57,8 @@ static const struct control_method methods[] = {
     ADMIN("GetCounters", nothing, control_admin_get_counters, false),
     ADMIN("Reload", nothing, control_admin_reload, true),
     ADMIN("Drain", nothing, control_admin_drain, true),
-    HEALTH("Check", control_health_check, CONTROL_UNARY),
-    HEALTH("Watch", control_health_watch, CONTROL_WATCH),
+    HEALTH("Check", control_health_check, CONTROL_UNARY, true),
+    HEALTH("Watch", control_health_watch, CONTROL_WATCH, false),
     REFLECTION("v1"),
     REFLECTION("v1alpha"),
 };

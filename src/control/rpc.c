@@ -47,6 +47,10 @@ static void rpc_free(struct rpc *r) {
     free(r);
 }
 
+static bool is_open(const struct rpc *r) {
+    return r->method && r->method->open;
+}
+
 static void unref(struct rpc *r) {
     struct rpc_server *s = r->server;
     pthread_mutex_lock(&s->lock);
@@ -54,6 +58,7 @@ static void unref(struct rpc *r) {
     if (last) {
         lb_list_remove(&r->link);
         s->calls_n--;
+        s->open_n -= is_open(r);
     }
     pthread_mutex_unlock(&s->lock);
     if (!last)
@@ -290,7 +295,7 @@ static bool same_secret(struct lb_slice a, struct lb_slice b) {
 
 static bool may_call(const struct rpc *r) {
     struct lb_slice token = lb_slice_cstr(r->server->control->conf.listen.token);
-    if (token.len == 0 || r->method->open)
+    if (token.len == 0 || is_open(r))
         return true;
     for (size_t i = 0; i < r->metadata.count; i++) {
         struct lb_slice value = slice_of(&r->metadata.metadata[i].value);
@@ -338,7 +343,8 @@ static void on_new(struct rpc_tag *tag, bool ok) {
     r->refs = 2; /* of being closed, and of what begins here */
     pthread_mutex_lock(&s->lock);
     lb_list_append(&s->calls, &r->link);
-    bool too_many = ++s->calls_n > RPC_CALLS_MAX;
+    s->open_n += is_open(r);
+    bool too_many = ++s->calls_n > RPC_CALLS_MAX || (is_open(r) && s->open_n > RPC_OPEN_MAX);
     pthread_mutex_unlock(&s->lock);
     begin(r, too_many);
 }

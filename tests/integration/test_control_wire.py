@@ -142,6 +142,8 @@ def test_token(make_server):
             ask(control, {"list_services": ""})
         stub = health_pb2_grpc.HealthStub(control.channel)
         assert stub.Check(health_pb2.HealthCheckRequest(), timeout=10).status
+        with refused(UNAUTHENTICATED):
+            next(stub.Watch(health_pb2.HealthCheckRequest(), timeout=10))
         control.close()
     for scheme in ("Bearer", "bearer"):
         control = Control(server.control_address, metadata=[("authorization", f"{scheme} {TOKEN}")])
@@ -149,6 +151,31 @@ def test_token(make_server):
         control.close()
     assert TOKEN[:-1] not in server.log
     assert 1 <= server.log.count("no token, or a wrong one") < 8
+
+
+def test_who_has_no_token_keeps_nobody_out(make_server):
+    """Calls that are begun and never asked."""
+    server = make_server(grpc_server="127.0.0.1:0", grpc_token=TOKEN)
+    stuck, never = [Control(server.control_address) for _ in range(4)], threading.Event()
+
+    def nothing():
+        never.wait(30)
+        yield b""
+
+    calls = [c.channel.stream_unary("/grpc.health.v1.Health/Check", request_serializer=bytes,
+                                    response_deserializer=bytes).future(nothing(), timeout=60)
+             for c in stuck for _ in range(80)]
+    until = time.monotonic() + 20
+    while sum(c.done() for c in calls) < len(calls) - 64:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    codes = {c.code() for c in calls if c.done()}
+    assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    control = Control(server.control_address, metadata=[("authorization", f"Bearer {TOKEN}")])
+    assert control.admin("GetStatus").pid == server.pid
+    never.set()
+    for c in [*stuck, control]:
+        c.close()
 
 
 def test_token_file(make_server, tmp_path):
