@@ -39,20 +39,21 @@ static void change_end(struct change *c, int rc) {
     lb_buf_fini(&c->blob);
 }
 
-/* The null version that has lost its meaning. It no longer counts, whether it can be removed or
- * not. */
-static void drop_null(struct change *c) {
-    if (c->s.null.order == 0)
-        return;
-    if (fs_key_settle(c->fs, c->bucket, c->key) < 0 ||
-        fs_version_drop(c->fs, c->bucket, c->key, &c->s.null) < 0)
-        lb_warn("a replaced version could not be removed", LB_LOG_S("key", c->key));
-}
-
 static int touch_version(struct change *c, const struct fs_version *v) {
     char path[FS_PATH_MAX];
     fs_version_path(c->fs, c->bucket, c->key, v, path);
     return fs_touch(c->fs, c->bucket, c->t, path);
+}
+
+/* The null version that has lost its meaning. It no longer counts, whether it can be removed or
+ * not; that it is gone lasts with the change, for the next one might make it count again. */
+static void drop_null(struct change *c) {
+    if (c->s.null.order == 0)
+        return;
+    if (fs_key_settle(c->fs, c->bucket, c->key) < 0 ||
+        fs_version_drop(c->fs, c->bucket, c->key, &c->s.null) < 0 ||
+        touch_version(c, &c->s.null) < 0)
+        lb_warn("a replaced version could not be removed", LB_LOG_S("key", c->key));
 }
 
 /* ---- a new object ---- */
