@@ -10,7 +10,7 @@
 
 #define INTERVAL_DEFAULT_S 2
 #define INTERVAL_MAX_S 3600
-#define HEAD_ROWS 7 /* above the first operation */
+#define HEAD_ROWS 8 /* above the first operation */
 
 struct top {
     Lobosadmin__Status *status;
@@ -72,8 +72,7 @@ static void op_row(struct lb_table *t, const struct lb_op_sample *op, double max
     lb_table_cell(t, lb_format_rate(op->requests, text));
     lb_table_cell(t, lb_format_rate(op->client_errors, text));
     lb_table_cell(t, lb_format_rate(op->server_errors, text));
-    lb_table_cell(t, bytes_rate(op->bytes_in, text));
-    lb_table_cell(t, bytes_rate(op->bytes_out, text));
+    lb_table_cell(t, bytes_rate(op->bytes_in + op->bytes_out, text));
     latency_cell(t, op->p50_us, max_us);
     latency_cell(t, op->p99_us, max_us);
 }
@@ -89,6 +88,8 @@ static void summary(const struct top *t, const struct lb_sample *s, struct lb_bu
     lb_buf_printf(out, "%s connections, %s in progress, authentication failures %s/s\n",
                   lb_format_count(t->after->connections, a),
                   lb_format_count(t->after->in_flight, b), lb_format_rate(s->auth_failures, c));
+    lb_buf_printf(out, "bodies: %s/s in, %s/s out\n", bytes_rate(s->total.bytes_in, a),
+                  bytes_rate(s->total.bytes_out, b));
     lb_buf_printf(out, "storage: %s/s read, %s/s written, %s syncs/s, %s free\n",
                   bytes_rate(s->engine_reads, a), bytes_rate(s->engine_writes, b),
                   lb_format_rate(s->engine_syncs, c), lb_format_bytes(st->storage_free, d));
@@ -99,12 +100,12 @@ static void summary(const struct top *t, const struct lb_sample *s, struct lb_bu
 /* At most rows lines of operations, and one for all. */
 static void render(const struct top *t, unsigned rows, struct lb_buf *out) {
     static const char *const heads[] = {"OPERATION", "REQ/S", "4XX/S", "5XX/S",
-                                        "IN/S",      "OUT/S", "P50",   "P99"};
+                                        "BYTES/S",   "P50",   "P99"};
     struct lb_sample s;
     struct lb_table table;
     lb_sample_diff(t->before, t->after, &s);
     summary(t, &s, out);
-    lb_table_init(&table, heads, "lrrrrrrr");
+    lb_table_init(&table, heads, "lrrrrrr");
     op_row(&table, &s.total, s.latency_max_us);
     for (unsigned i = 0; i < s.ops_n && i < rows; i++)
         op_row(&table, &s.ops[i], s.latency_max_us);
