@@ -315,6 +315,35 @@ def raw(control, method, data, timeout=10):
     return call(data, timeout=timeout)
 
 
+def fields(data):
+    """Number and bytes of each field of a message that has strings and messages alone."""
+    found = []
+    while data:
+        assert data[0] & 7 == 2 and data[1] < 0x80
+        found.append((data[0] >> 3, data[2:2 + data[1]]))
+        data = data[2 + data[1]:]
+    return found
+
+
+def test_the_bytes_are_those_of_the_original(control):
+    """Written out, so that no change of the proto can pass unseen: clients of the original were built from
+    its own."""
+    service = "/loboscontrol.ControlPlane/"
+    user = b"\x0a\x04wire\x12\x07KEYWIRE\x1a\x06secret\x22\x05lobos"
+    assert raw(control, service + "AddUser", user) == b"\x0a" + bytes([len(user)]) + user
+    [(number, made)] = fields(raw(control, service + "AddKey", b"\x0a\x04wire"))
+    assert number == 1 and [n for n, _ in fields(made)] == [1, 2, 3, 4]
+    listed = fields(raw(control, service + "ListAllUsers", b"\x0a\x04wire"))
+    assert [n for n, _ in listed] == [1, 1]
+    for _, entry in listed:
+        [(number, shown)] = fields(entry)
+        assert number == 1 and [n for n, _ in fields(shown)] == [1, 2, 4]  # no secret
+    assert raw(control, service + "RmKey", b"\x0a\x04wire\x12\x07KEYWIRE") == b"\x08\x01"
+    with refused(grpc.StatusCode.PERMISSION_DENIED):
+        raw(control, service + "RmUser", b"\x0a\x04wire")
+    assert raw(control, service + "RmUser", b"\x0a\x04wire\x10\x01") == b"\x08\x01"
+
+
 def test_unknown_methods(control):
     for method in ("/loboscontrol.ControlPlane/Nothing", "/x/y", "/loboscontrol.ControlPlane/",
                    "/loboscontrol.ControlPlane/AddUser/", "/a" * 500):
