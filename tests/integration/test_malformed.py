@@ -1,6 +1,7 @@
 """Malformed requests in great number: the fuzz targets' corpora and seeded mutations of right requests. The
 server stays alive and small, answers or closes as HTTP says, and keeps others served."""
 
+import itertools
 import os
 import random
 import re
@@ -125,10 +126,17 @@ def check_replies(data, sent):
     return count
 
 
-def storm(server, messages, outcome):
+def sources(index):
+    """Addresses of this machine, each for a few connections: from one alone, refused signatures would
+    have to wait."""
+    for n in itertools.count():
+        yield f"127.{1 + index}.{n // 8 // 250 % 250}.{1 + n // 8 % 250}"
+
+
+def storm(server, messages, outcome, index):
     """Sends each message on a connection of its own and reads what comes."""
-    for message in messages:
-        with Wire(server, 10) as wire:
+    for message, source in zip(messages, sources(index)):
+        with Wire(server, 10, source) as wire:
             data = b""
             try:
                 wire.send(message).finish()
@@ -169,7 +177,7 @@ def test_malformed_requests(make_server, figure, long, backend, credentials):
         watch.once(wire)
     base, descriptors, begun = server.status("VmRSS"), server.descriptors(), time.monotonic()
     watcher = threading.Thread(target=watch.until, args=(stop,))
-    workers = [threading.Thread(target=storm, args=(server, messages[i::THREADS], outcomes[i]))
+    workers = [threading.Thread(target=storm, args=(server, messages[i::THREADS], outcomes[i], i))
                for i in range(THREADS)]
     for thread in [watcher, *workers]:
         thread.start()

@@ -35,10 +35,10 @@ def parse_head(head):
 
 
 class Wire:
-    """A connection."""
+    """A connection. source: an address of this machine that it comes from."""
 
-    def __init__(self, server, timeout=20):
-        self.sock = socket.create_connection(("127.0.0.1", server.port), timeout)
+    def __init__(self, server, timeout=20, source="127.0.0.1"):
+        self.sock = socket.create_connection(("127.0.0.1", server.port), timeout, (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
 
