@@ -1,8 +1,10 @@
 /* Settings of buckets while requests run: kept per loop, seen by all loops once they are changed,
  * and no change of them, or of what is kept with an object, lost to another. */
+#include <openssl/evp.h>
 #include <stdio.h>
 
 #include "base/err.h"
+#include "hash/hash.h"
 #include "lib/s3_harness.h"
 
 #define HOST " HTTP/1.1\r\nHost: localhost\r\n"
@@ -136,6 +138,74 @@ static void test_change_during_upload(void **state) {
     CHECK_SLICE(lb_buf_slice(&c.received), "1");
 }
 
+/* Versioning is enabled while the document of another request is on its way. */
+static void enable_during(struct request *slow) {
+    struct request enable;
+    prepare(&enable, "PUT", "/bucket?versioning", "", ENABLED);
+    slow->call.piece = 1000;
+    s3_call_start(&h, &slow->call);
+    s3_call_start(&h, &enable.call);
+    s3_call_end(&h, &enable.call);
+    assert_int_equal(enable.call.status, 200);
+    assert_false(slow->call.finished);
+    s3_call_end(&h, &slow->call);
+    assert_int_equal(slow->call.status, 200);
+    s3_call_fini(&enable.call);
+}
+
+/* text, with white space before its last tag that makes it long. */
+static void lengthen(char *document, size_t size, const char *text) {
+    const char *last = strrchr(text, '<');
+    size_t before = (size_t)(last - text), after = strlen(last);
+    memset(document, ' ', size);
+    memcpy(document, text, before);
+    memcpy(document + size - 1 - after, last, after);
+    document[size - 1] = '\0';
+}
+
+static void test_change_during_delete_objects(void **state) {
+    static char document[1u << 20];
+    struct request slow;
+    struct lb_digest md5;
+    char headers[64] = "Content-MD5: ", *text = headers + strlen(headers);
+    lengthen(document, sizeof(document), "<Delete><Object><Key>k</Key></Object></Delete>");
+    lb_hash_once(LB_HASH_MD5, lb_slice_cstr(document), &md5);
+    EVP_EncodeBlock((unsigned char *)text, md5.bytes, 16);
+    strcat(headers, "\r\n");
+    assert_int_equal(ask("PUT", "/bucket/k", "", "1"), 200);
+    prepare(&slow, "POST", "/bucket?delete", headers, document);
+    enable_during(&slow);
+    assert_true(s3_call_has(&slow.call, "<DeleteMarker>true</DeleteMarker>"));
+    s3_call_fini(&slow.call);
+    assert_int_equal(ask("GET", "/bucket/k?versionId=null", "", ""), 200);
+    CHECK_SLICE(lb_buf_slice(&c.received), "1");
+}
+
+static void test_change_during_complete(void **state) {
+    static char document[512u << 10];
+    struct request slow;
+    char part[128], target[128], text[256];
+    assert_int_equal(ask("PUT", "/bucket/k", "", "1"), 200);
+    assert_int_equal(ask("POST", "/bucket/k?uploads", "", ""), 200);
+    struct lb_slice id = lb_buf_slice(&c.received);
+    id = lb_slice_from(id, (size_t)lb_slice_find_slice(id, LB_S("<UploadId>")) + 10);
+    id = lb_slice_cut(&id, '<');
+    snprintf(part, sizeof(part), "/bucket/k?partNumber=1&uploadId=%.*s", LB_SLICE_ARG(id));
+    snprintf(target, sizeof(target), "/bucket/k?uploadId=%.*s", LB_SLICE_ARG(id));
+    assert_int_equal(ask("PUT", part, "", "2"), 200);
+    snprintf(text, sizeof(text),
+             "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>%.*s</ETag></Part>"
+             "</CompleteMultipartUpload>",
+             LB_SLICE_ARG(HEADER("ETag")));
+    lengthen(document, sizeof(document), text);
+    prepare(&slow, "POST", target, "", document);
+    enable_during(&slow);
+    assert_true(s3_call_header(&slow.call, LB_S("x-amz-version-id")).len >= 16);
+    s3_call_fini(&slow.call);
+    assert_int_equal(ask("GET", "/bucket/k?versionId=null", "", ""), 200);
+    CHECK_SLICE(lb_buf_slice(&c.received), "1");
+}
+
 /* The bucket is gone when the upload ends: nothing is left open. */
 static void test_bucket_deleted_during_upload(void **state) {
     static char large[3u << 20];
@@ -236,11 +306,18 @@ static void test_retries_end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_looked_up_once),       TEST(test_looked_up_after_changes),
-        TEST(test_bucket_is_asked_for),  TEST(test_change_by_another),
-        TEST(test_change_during_upload), TEST(test_bucket_deleted_during_upload),
-        TEST(test_durability),           TEST(test_settings_at_once),
-        TEST(test_meta_at_once),         TEST(test_retries_end),
+        TEST(test_looked_up_once),
+        TEST(test_looked_up_after_changes),
+        TEST(test_bucket_is_asked_for),
+        TEST(test_change_by_another),
+        TEST(test_change_during_upload),
+        TEST(test_bucket_deleted_during_upload),
+        TEST(test_durability),
+        TEST(test_settings_at_once),
+        TEST(test_meta_at_once),
+        TEST(test_retries_end),
+        TEST(test_change_during_delete_objects),
+        TEST(test_change_during_complete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
