@@ -168,8 +168,8 @@ struct lb_engine_op {
     bool if_same;                  /* bucket_set, set_meta: only while the blob is `was` */
     struct lb_slice was;
     uint64_t size_hint; /* bytes to come, or LB_SIZE_UNKNOWN */
-    bool relaxed; /* durability: the commit may be lost with the machine's power; torn, and not
-                     recognised, only where an engine says so */
+    bool relaxed; /* durability: the commit may be lost with the machine's power. What is left is
+                     whole, or recognised as torn (CORRUPT) */
 
     /* list: in */
     struct lb_slice prefix;

@@ -58,7 +58,7 @@ static bool run(const struct fault *f, struct sim_fs_conf conf, uint64_t seed, u
     conf.seed = seed;
     struct sim_fs *fs = sim_fs_new(&conf);
     bool met = false;
-    sim_model_init(&m, seed, conf.journaled ? 30 : 0);
+    sim_model_init(&m, seed, 30);
     m.faults = true;
     sim_fs_fail(fs, f->calls, nth, f->err, f->sticky);
     if (sim_store_open(&store, fs, seed) == 0) {

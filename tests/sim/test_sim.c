@@ -74,7 +74,7 @@ static uint64_t run(struct life *l, uint64_t seed, uint64_t rounds, bool lies) {
     struct sim_fs_conf conf = conf_of(&l->prng, seed);
     conf.lies = lies;
     l->fs = sim_fs_new(&conf);
-    sim_model_init(&l->model, seed, conf.journaled ? 30 : 0);
+    sim_model_init(&l->model, seed, 30);
     for (uint64_t round = 1; round <= rounds && live(l, seed, round); round++)
         ;
     uint64_t digest = sim_fs_digest(l->fs);

@@ -130,7 +130,7 @@ static int install_step(struct ending *e) {
                             .upload_id = e->id,
                             .versioning = op->versioning,
                             .wall_ns = op->run.wall_ns,
-                            .sync = !op->relaxed,
+                            .sync = !fs_relaxed(e->fs, op),
                             .cached = true};
     return fs_install(e->fs, &in, &e->wait.touched, &e->info);
 }
@@ -226,7 +226,7 @@ static void ending_worked(struct lb_io_op *io, int64_t res) {
     struct ending *e = LB_CONTAINER_OF(io, struct ending, io);
     if (res > 0)
         lb_io_work(e->port->io, io, ending_work);
-    else if (res == 0 && !e->op->relaxed)
+    else if (res == 0 && !fs_relaxed(e->fs, e->op))
         fs_durable_wait(e->fs, e->port->io, &e->wait);
     else
         fs_durable_skip(&e->wait, (int)res);

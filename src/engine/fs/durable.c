@@ -281,9 +281,10 @@ static int64_t change_work(struct lb_io_op *io) {
 
 static void change_worked(struct lb_io_op *io, int64_t res) {
     struct lb_engine_op *op = LB_CONTAINER_OF(io, struct lb_engine_op, run.io);
+    struct fs_engine *fs = fs_of(op->run.port);
     struct change *c = op->state;
-    if (res == 0 && c->wait.touched.any && !op->relaxed)
-        fs_durable_wait(fs_of(op->run.port), op->run.port->io, &c->wait);
+    if (res == 0 && c->wait.touched.any && !fs_relaxed(fs, op))
+        fs_durable_wait(fs, op->run.port->io, &c->wait);
     else
         fs_durable_skip(&c->wait, (int)res);
 }

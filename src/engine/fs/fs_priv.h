@@ -104,6 +104,13 @@ static inline struct fs_engine *fs_of(struct lb_engine_port *p) {
     return LB_CONTAINER_OF(p, struct fs_port, port)->fs;
 }
 
+/* May what op does be lost with the machine's power? Only where a journal keeps changes in their
+ * order: elsewhere a power loss could leave a name without its bytes, or bring back what a later
+ * and durable change has taken away. */
+static inline bool fs_relaxed(const struct fs_engine *fs, const struct lb_engine_op *op) {
+    return op->relaxed && fs->journaled;
+}
+
 static inline struct fs_counters *fs_counters_of(struct lb_engine_port *p) {
     return LB_CONTAINER_OF(p, struct fs_port, port)->counters;
 }

@@ -88,8 +88,8 @@ static int set_meta_found(struct fs_engine *fs, struct lb_engine_op *op,
         a.shown_mtime_ns = found->attrs.shown_mtime_ns;
     if (found->hidden || found->version.order)
         a.key = op->key;
-    rc = fs_attrs_store(fs, op->bucket, found->fd, &found->st, &a, !op->relaxed);
-    if (rc == 0 && !op->relaxed && !fs->journaled)
+    rc = fs_attrs_store(fs, op->bucket, found->fd, &found->st, &a, !fs_relaxed(fs, op));
+    if (rc == 0 && !fs->journaled)
         rc = fs_file_sync(fs, found->fd);
     if (rc == 0) {
         op->info = found->info;

@@ -117,7 +117,8 @@ static int remove_in(struct change *c, struct lb_engine_op *op) {
     marker->null = null;
     marker->marker = true;
     c->s.any = true;
-    rc = fs_marker_make(c->fs, c->bucket, c->key, marker, !op->relaxed); /* here, without object */
+    rc = fs_marker_make(c->fs, c->bucket, c->key, marker,
+                        !fs_relaxed(c->fs, op)); /* here, without object */
     if (rc == 0)
         rc = touch_version(c, marker);
     if (rc == 0 && (c->s.current || c->s.null.order) && !c->fs->journaled) {

@@ -89,7 +89,7 @@ static int build(struct fs_engine *fs, const struct lb_engine_op *op, const char
     int fd = v->ops->open(v, fs->root, path, O_WRONLY | O_CREAT | O_EXCL, 0666);
     if (fd < 0)
         return fd;
-    rc = fs_record(fs, op->bucket, fd, &a, !op->relaxed, false);
+    rc = fs_record(fs, op->bucket, fd, &a, !fs_relaxed(fs, op), false);
     v->ops->close(v, fd);
     return rc;
 }

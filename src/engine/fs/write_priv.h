@@ -87,7 +87,7 @@ void fs_durable_skip(struct fs_waiter *w, int err);
 /* Worker. fsync of a file's data and attributes; a failure turns the engine READ_ONLY. */
 int fs_file_sync(struct fs_engine *fs, int fd);
 
-/* An operation that changes something: a work item, then, unless op->relaxed or nothing was
+/* An operation that changes something: a work item, then, unless it is relaxed or nothing was
  * touched, the wait. */
 typedef int (*fs_change_fn)(struct lb_engine_port *p, struct lb_engine_op *op,
                             struct fs_touched *t);

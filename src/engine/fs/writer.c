@@ -66,7 +66,7 @@ static struct fs_writer *writer_new(struct lb_engine_port *p, const struct lb_en
     w->part = op->part;
     w->epoch = atomic_load(&w->fs->bucket_epoch);
     w->size_hint = op->size_hint;
-    w->relaxed = op->relaxed;
+    w->relaxed = fs_relaxed(w->fs, op);
     w->fd = -1;
     pthread_mutex_init(&w->lock, NULL);
     char id[FS_ID_HEX + 1];

@@ -9,6 +9,7 @@ static struct lb_storage_stats stats_of(struct fs_env *e) {
 
 static void test_counts(void **state) {
     struct fs_env *e = *state;
+    LB_CONTAINER_OF(e->engine, struct fs_engine, engine)->journaled = true;
     bucket_create(e, "box");
     struct lb_storage_stats before = stats_of(e);
     assert_int_equal(before.objects, LB_STORAGE_UNKNOWN);
@@ -23,6 +24,10 @@ static void test_counts(void **state) {
     assert_int_equal(after.writes, before.writes + 1);
     assert_int_equal(after.write_bytes, before.write_bytes + 5);
     assert_int_equal(after.synced, before.synced); /* relaxed */
+    LB_CONTAINER_OF(e->engine, struct fs_engine, engine)->journaled = false;
+    assert_int_equal(object_put(e, "box", LB_S("k"), "hello", LB_S("")), 0);
+    after = stats_of(e);
+    assert_int_equal(after.synced, before.synced + 1); /* not without a journal */
 
     struct lb_engine_op op = fs_op(e, "box", "k");
     assert_int_equal(fs_run(e, fs_open, &op), 0);
