@@ -27,7 +27,7 @@ static void free_newest(struct lb_arena *a) {
     struct lb_arena_block *b = a->blocks;
     a->blocks = b->next;
     if (b->charged)
-        lb_budget_give(a->budget, b->charged);
+        lb_budget_give_arena(a->budget, b->charged);
     free(b);
 }
 
@@ -49,13 +49,13 @@ void lb_arena_reset(struct lb_arena *a) {
 static struct lb_arena_block *block_new(struct lb_arena *a, size_t cap) {
     size_t size = sizeof(struct lb_arena_block) + cap;
     size_t charged = a->budget && a->used + size > LB_BUDGET_FREE ? size : 0;
-    if (charged && !lb_budget_take(a->budget, charged))
+    if (charged && !lb_budget_take_arena(a->budget, charged, a->used))
         return NULL;
     struct lb_arena_block *b = malloc(size);
     if (b)
         *b = (struct lb_arena_block){.next = a->blocks, .cap = cap, .charged = charged};
     else if (charged)
-        lb_budget_give(a->budget, charged);
+        lb_budget_give_arena(a->budget, charged);
     return b;
 }
 

@@ -14,6 +14,7 @@
 struct lb_budget {
     size_t max;
     atomic_size_t used;
+    atomic_size_t in_arenas; /* of these */
 };
 
 /* A budget of max bytes, none of them used. */
@@ -24,5 +25,12 @@ bool lb_budget_take(struct lb_budget *b, size_t n);
 
 /* Gives back n bytes that were charged. */
 void lb_budget_give(struct lb_budget *b, size_t n);
+
+/* The same for an arena that holds that many bytes already. All arenas together get half of the
+ * budget: what they gather must still become replies, and requests that have gathered all there is
+ * would end each other, every one of them. More than that gets only an arena that would then hold
+ * the most of it: a request that is large by itself. */
+bool lb_budget_take_arena(struct lb_budget *b, size_t n, size_t held);
+void lb_budget_give_arena(struct lb_budget *b, size_t n);
 
 #endif

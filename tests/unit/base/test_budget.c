@@ -38,8 +38,10 @@ static void test_arena(void **state) {
     /* The other gets no more than is left, but always a little. */
     assert_non_null(lb_arena_alloc(&b, 6000));
     assert_null(lb_arena_alloc(&b, 60000));
-    assert_non_null(lb_arena_alloc(&b, 30000));
+    assert_null(lb_arena_alloc(&b, 30000));
     lb_arena_reset(&a);
+    assert_int_equal(budget.used, 0);
+    assert_non_null(lb_arena_alloc(&b, 30000));
     assert_in_range(budget.used, 30000, 32000);
     assert_non_null(lb_arena_alloc(&b, 60000));
     lb_arena_fini(&b);
@@ -77,6 +79,35 @@ static void test_buf(void **state) {
     assert_int_equal(budget.used, 0);
 }
 
+/* However many gather, the reply of one of them finds room; and one may be large by itself. */
+static void test_arenas_leave_room(void **state) {
+    struct lb_arena arenas[20], large;
+    struct lb_buf reply;
+    unsigned got = 0;
+    lb_arena_init(&large, 1u << 20);
+    large.budget = &budget;
+    for (int i = 0; i < 20; i++) {
+        lb_arena_init(&arenas[i], 1u << 20);
+        arenas[i].budget = &budget;
+        assert_non_null(lb_arena_alloc(&arenas[i], 6000));
+        got += lb_arena_alloc(&arenas[i], 15000) != NULL;
+    }
+    assert_int_equal(got, 3);
+    assert_in_range(budget.in_arenas, 45000, MAX / 2);
+    lb_buf_init(&reply, 1u << 20);
+    reply.budget = &budget;
+    assert_non_null(lb_buf_reserve(&reply, MAX / 2));
+    lb_buf_fini(&reply);
+    assert_null(lb_arena_alloc(&large, 20000));
+    assert_non_null(lb_arena_alloc(&large, 50000));
+    assert_null(lb_arena_alloc(&large, MAX));
+    lb_arena_fini(&large);
+    for (int i = 0; i < 20; i++)
+        lb_arena_fini(&arenas[i]);
+    assert_int_equal(budget.in_arenas, 0);
+    assert_int_equal(budget.used, 0);
+}
+
 static void *take_and_give(void *arg) {
     unsigned *taken = arg;
     for (int i = 0; i < 100000; i++) {
@@ -106,6 +137,7 @@ int main(void) {
         cmocka_unit_test_setup(test_take_and_give, setup),
         cmocka_unit_test_setup(test_arena, setup),
         cmocka_unit_test_setup(test_buf, setup),
+        cmocka_unit_test_setup(test_arenas_leave_room, setup),
         cmocka_unit_test_setup(test_threads, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
