@@ -19,6 +19,7 @@ struct rpc {
     grpc_call_details details;
     grpc_metadata_array metadata;
     const struct control_method *method; /* NULL: there is none of that name */
+    bool trusted;                        /* it has the token that its method asks for */
     struct rpc_tag on_new, on_closed, on_message, on_sent, on_wake, on_end;
     int cancelled; /* gRPC's, with on_closed */
     atomic_bool closed;
@@ -47,8 +48,9 @@ static void rpc_free(struct rpc *r) {
     free(r);
 }
 
-static bool is_open(const struct rpc *r) {
-    return r->method && r->method->open;
+/* Calls of a kind are counted apart from the other kind's: who has no token keeps nobody out. */
+static unsigned *count_of(struct rpc *r) {
+    return r->trusted ? &r->server->trusted_n : &r->server->others_n;
 }
 
 static void unref(struct rpc *r) {
@@ -57,8 +59,7 @@ static void unref(struct rpc *r) {
     bool last = --r->refs == 0;
     if (last) {
         lb_list_remove(&r->link);
-        s->calls_n--;
-        s->open_n -= is_open(r);
+        (*count_of(r))--;
     }
     pthread_mutex_unlock(&s->lock);
     if (!last)
@@ -293,9 +294,9 @@ static bool same_secret(struct lb_slice a, struct lb_slice b) {
     return differ == 0;
 }
 
-static bool may_call(const struct rpc *r) {
+static bool has_token(const struct rpc *r) {
     struct lb_slice token = lb_slice_cstr(r->server->control->conf.listen.token);
-    if (token.len == 0 || is_open(r))
+    if (token.len == 0)
         return true;
     for (size_t i = 0; i < r->metadata.count; i++) {
         struct lb_slice value = slice_of(&r->metadata.metadata[i].value);
@@ -308,10 +309,11 @@ static bool may_call(const struct rpc *r) {
     return false;
 }
 
-static void refuse(struct rpc *r) {
-    log_refused(r);
-    end(r, NULL, GRPC_STATUS_UNAUTHENTICATED,
-        LB_S("send the server's grpc_token as metadata: authorization: Bearer TOKEN"));
+/* Ends a call that is not taken up. By cancelling it: then nothing of it is left, though its client
+ * should never read the answer. */
+static void refuse(struct rpc *r, grpc_status_code status, const char *why) {
+    grpc_call_cancel_with_status(r->call, status, why, NULL);
+    unref(r);
 }
 
 static void begin(struct rpc *r, bool too_many) {
@@ -320,15 +322,17 @@ static void begin(struct rpc *r, bool too_many) {
     r->on_closed.fn = on_closed;
     r->on_wake.fn = on_wake;
     start(r, &closed, 1, &r->on_closed);
-    if (!r->method)
-        end(r, NULL, GRPC_STATUS_UNIMPLEMENTED, LB_S("there is no such method"));
-    else if (!may_call(r))
-        refuse(r);
-    else if (too_many)
-        end(r, NULL, GRPC_STATUS_RESOURCE_EXHAUSTED,
-            LB_S("too many calls at once; try again in a moment"));
-    else
+    if (!r->method) {
+        refuse(r, GRPC_STATUS_UNIMPLEMENTED, "there is no such method");
+    } else if (!r->trusted && !r->method->open) {
+        log_refused(r);
+        refuse(r, GRPC_STATUS_UNAUTHENTICATED,
+               "send the server's grpc_token as metadata: authorization: Bearer TOKEN");
+    } else if (too_many) {
+        refuse(r, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many calls at once; try again in a moment");
+    } else {
         receive(r);
+    }
 }
 
 static void on_new(struct rpc_tag *tag, bool ok) {
@@ -340,11 +344,11 @@ static void on_new(struct rpc_tag *tag, bool ok) {
     }
     rpc_request(s);
     r->method = control_method_find(slice_of(&r->details.method));
+    r->trusted = r->method && !r->method->open && has_token(r);
     r->refs = 2; /* of being closed, and of what begins here */
     pthread_mutex_lock(&s->lock);
     lb_list_append(&s->calls, &r->link);
-    s->open_n += is_open(r);
-    bool too_many = ++s->calls_n > RPC_CALLS_MAX || (is_open(r) && s->open_n > RPC_OPEN_MAX);
+    bool too_many = ++*count_of(r) > (r->trusted ? RPC_CALLS_MAX : RPC_OTHERS_MAX);
     pthread_mutex_unlock(&s->lock);
     begin(r, too_many);
 }

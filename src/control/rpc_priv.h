@@ -12,8 +12,8 @@
 #include "control/call_priv.h"
 
 #define RPC_THREADS 16    /* calls answered at once: changes of users share a write to the disk */
-#define RPC_CALLS_MAX 256 /* that have arrived and not ended */
-#define RPC_OPEN_MAX 64   /* of them, those that need no token: they keep nobody out */
+#define RPC_CALLS_MAX 256 /* that have arrived with the token, and not ended */
+#define RPC_OTHERS_MAX 64 /* the same of those that need no token */
 
 /* Where to listen, as text and taken apart. */
 struct rpc_address {
@@ -46,9 +46,9 @@ struct rpc_server {
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t changed;
     struct lb_list calls; /* struct rpc, those that have arrived */
-    unsigned calls_n;
-    unsigned open_n;    /* of them, those that need no token */
-    int64_t refused_ns; /* when a refusal was last logged */
+    unsigned trusted_n;   /* of them, those that have the token */
+    unsigned others_n;    /* of them, the others */
+    int64_t refused_ns;   /* when a refusal was last logged */
     bool stopping;
     bool ended; /* gRPC has no more calls */
     struct rpc_tag ended_tag;

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -176,6 +177,30 @@ def test_who_has_no_token_keeps_nobody_out(make_server):
     never.set()
     for c in [*stuck, control]:
         c.close()
+
+
+def frame(kind, flags, stream, payload):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+@pytest.mark.parametrize("path", [b"/lobosadmin.Admin/GetStatus", b"/no.Such/Method"])
+def test_who_reads_no_refusals_keeps_nobody_out(make_server, path):
+    """Their answers stay where they are once all buffers on the way are full."""
+    server = make_server(grpc_server="127.0.0.1:0", grpc_token=TOKEN)
+    # HPACK: POST, http, path, authority, te, content-type (RFC 7541, appendix A and section 6.2.2)
+    head = b"\x83\x86" + b"".join(
+        name + bytes([len(value)]) + value
+        for name, value in ((b"\x04", path), (b"\x01", b"x"), (b"\x00\x02te", b"trailers"),
+                            (b"\x0f\x10", b"application/grpc")))
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        deaf.connect(("127.0.0.1", int(server.control_address.rpartition(":")[2])))
+        deaf.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") +
+                     b"".join(frame(1, 4, stream, head) for stream in range(1, 80001, 2)))
+        time.sleep(0.5)
+        control = Control(server.control_address, metadata=[("authorization", f"Bearer {TOKEN}")])
+        assert control.admin("GetStatus").pid == server.pid
+        control.close()
 
 
 def test_token_file(make_server, tmp_path):
