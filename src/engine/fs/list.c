@@ -148,13 +148,14 @@ static int add_object(struct lister *l, const struct fs_list_next *n) {
     struct fs_found f;
     int err = 0;
     struct lb_engine_op *op = l->op;
-    if (!n->in[FS_KEYS_VERSIONED]) {
+    bool known = n->in[FS_KEYS_VERSIONED]; /* even when the last version has gone meanwhile */
+    bool again = op->after_id.len && lb_slice_eq(op->after, n->key);
+    if (!known) {
         err = describe(l, n, &f);
         if (err && !is_gone(err))
             return err;
     }
-    bool again = op->after_id.len && lb_slice_eq(op->after, n->key);
-    if (op->versions && (again || fs_versions_maybe(l->fs, op->bucket, n->key))) {
+    if (op->versions && (known || again || fs_versions_maybe(l->fs, op->bucket, n->key))) {
         int rc = fs_list_versions(l->fs, op, n->key, &l->blob);
         if (rc != LB_ERR_ACCESS_DENIED)
             return rc;
