@@ -15,20 +15,21 @@
 #define IN_SIZE (LB_HTTP_HEAD_SIZE_MAX + CONN_READ_AHEAD)
 #define ARENA_MAX (16u << 20) /* a CompleteMultipartUpload of 10,000 parts, parsed */
 #define HEADERS_MAX (64u << 10)
-#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
 #define SURPLUS_MAX 256u /* connections beyond the limit that live to be told */
 
 static void next_request(struct conn *c);
 
-void conn_expect_within(struct conn *c, unsigned timeout_s) {
-    unsigned s = timeout_s < c->cs->idle_timeout_s ? timeout_s : c->cs->idle_timeout_s;
-    c->deadline_ns = lb_io_now_ns(c->cs->io) + s * NS_PER_S;
+void conn_expect_within(struct conn *c, unsigned timeout_ms) {
+    unsigned idle_ms = c->cs->idle_timeout_ms;
+    uint64_t wait_ns = (timeout_ms < idle_ms ? timeout_ms : idle_ms) * NS_PER_MS;
+    c->deadline_ns = lb_io_now_ns(c->cs->io) + wait_ns;
     if (c->timer.at_ns > c->deadline_ns)
-        lb_io_timer_start(c->cs->io, &c->timer, s * NS_PER_S);
+        lb_io_timer_start(c->cs->io, &c->timer, wait_ns);
 }
 
 void conn_touch(struct conn *c) {
-    conn_expect_within(c, c->cs->idle_timeout_s);
+    conn_expect_within(c, c->cs->idle_timeout_ms);
 }
 
 static void conn_free(struct conn *c) {
@@ -54,7 +55,7 @@ static void lingered(struct lb_stream *s, int64_t res) {
         conn_free(c);
         return;
     }
-    conn_expect_within(c, CONN_LINGER_S);
+    conn_expect_within(c, CONN_LINGER_MS);
     if (c->deadline_ns > c->linger_end_ns)
         c->deadline_ns = c->linger_end_ns;
     lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
@@ -71,10 +72,10 @@ static void leave(struct conn *c) {
     }
     c->state = CONN_LINGER;
     /* Who was slow already gets no time for more of it. */
-    unsigned most_s = c->head_late ? CONN_LINGER_SHORT_S : CONN_LINGER_MAX_S;
+    unsigned most_ms = c->head_late ? CONN_LINGER_SHORT_MS : CONN_LINGER_MAX_MS;
     bool hurry = c->head_late || c->cs->draining;
-    c->linger_end_ns = lb_io_now_ns(c->cs->io) + most_s * NS_PER_S;
-    conn_expect_within(c, hurry ? CONN_LINGER_SHORT_S : CONN_LINGER_S);
+    c->linger_end_ns = lb_io_now_ns(c->cs->io) + most_ms * NS_PER_MS;
+    conn_expect_within(c, hurry ? CONN_LINGER_SHORT_MS : CONN_LINGER_MS);
     lb_stream_shutdown(&c->stream);
     lb_stream_recv(&c->stream, c->in, IN_SIZE, lingered);
 }
@@ -289,7 +290,7 @@ static void on_timer(struct lb_io_timer *t) {
     uint64_t now_ns = lb_io_now_ns(io);
     bool late = now_ns >= c->deadline_ns;
     if (late)
-        c->deadline_ns = now_ns + c->cs->idle_timeout_s * NS_PER_S;
+        c->deadline_ns = now_ns + c->cs->idle_timeout_ms * NS_PER_MS;
     lb_io_timer_start(io, t, c->deadline_ns - now_ns);
     if (late && !is_moving(c))
         expire(c);
@@ -321,7 +322,7 @@ void lb_conn_open(struct lb_conns *cs, int fd, struct lb_slice peer) {
     lb_list_append(&cs->list, &c->link);
     cs->n++;
     c->surplus = cs->n > cs->n_max;
-    lb_io_timer_start(cs->io, &c->timer, cs->idle_timeout_s * NS_PER_S);
+    lb_io_timer_start(cs->io, &c->timer, cs->idle_timeout_ms * NS_PER_MS);
     next_request(c);
 }
 
@@ -332,7 +333,7 @@ void lb_conns_drain(struct lb_conns *cs) {
         if (c->state == CONN_HEAD && c->in_at == c->in_len)
             lb_stream_cancel(&c->stream); /* a request that has just come is still answered */
         else if (c->state == CONN_LINGER)
-            conn_expect_within(c, CONN_LINGER_SHORT_S);
+            conn_expect_within(c, CONN_LINGER_SHORT_MS);
     }
 }
 

@@ -17,7 +17,7 @@ struct lb_conns {
     lb_exchange_handler handler;
     void *handler_ctx;
     struct lb_tls *tls;              /* NULL: plain */
-    atomic_uint idle_timeout_s;      /* of waiting for the client without progress. Any thread */
+    atomic_uint idle_timeout_ms;     /* of waiting for the client without progress. Any thread */
     atomic_bool access_log;          /* any thread may switch it */
     atomic_uint slow_ms;             /* requests that take longer are logged; 0: none. Any thread */
     struct lb_loop_metrics *metrics; /* borrowed; NULL: nothing is counted */

@@ -184,7 +184,7 @@ static void start(struct conn *c) {
     else if (c->body_buf || take_buffer(c))
         fill(c);
     else
-        conn_expect_within(c, CONN_MEMORY_WAIT_S);
+        conn_expect_within(c, CONN_MEMORY_WAIT_MS);
 }
 
 static void start_deferred(struct lb_io_op *op, int64_t res) {

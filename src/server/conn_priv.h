@@ -13,12 +13,12 @@
 #define CONN_READ_AHEAD 4096u
 /* A goodbye: how long a client may be silent before it closes, how long it may go on sending in
  * all, and how long it is waited for while the server stops or when it was slow already. */
-#define CONN_LINGER_S 5u
-#define CONN_LINGER_MAX_S 30u
-#define CONN_LINGER_SHORT_S 1u
+#define CONN_LINGER_MS 5000u
+#define CONN_LINGER_MAX_MS 30000u
+#define CONN_LINGER_SHORT_MS 1000u
 /* How long a body waits for a buffer. Bodies may hold buffers and wait for more, all of them for
  * each other: one that gives up lets others go on. */
-#define CONN_MEMORY_WAIT_S 10u
+#define CONN_MEMORY_WAIT_MS 10000u
 /* Room behind a response's head for a small body. */
 #define CONN_JOIN_MAX 16384u
 
@@ -94,7 +94,7 @@ static inline struct conn *conn_of(struct lb_exchange *x) {
 /* Progress was made: the idle timeout starts anew. */
 void conn_touch(struct conn *c);
 /* Whatever the connection waits for must come within this time, or the idle timeout if less. */
-void conn_expect_within(struct conn *c, unsigned timeout_s);
+void conn_expect_within(struct conn *c, unsigned timeout_ms);
 
 /* A phase of the exchange has ended just now. */
 static inline void conn_phase(struct conn *c, enum lb_phase phase) {

@@ -55,7 +55,7 @@ int lb_loop_init(struct lb_loop *l, const struct lb_loop_conf *conf, struct lb_i
         .handler = lb_s3_handle,
         .handler_ctx = l->s3,
         .tls = conf->tls,
-        .idle_timeout_s = conf->idle_timeout_s,
+        .idle_timeout_ms = conf->idle_timeout_s * 1000,
         .access_log = conf->access_log,
         .slow_ms = conf->slow_ms,
         .metrics = l->metrics,
@@ -185,7 +185,7 @@ void lb_loop_abort(struct lb_loop *l) {
 }
 
 void lb_loop_set_limits(struct lb_loop *l, unsigned idle_timeout_s, size_t connections_max) {
-    atomic_store(&l->conns.idle_timeout_s, idle_timeout_s);
+    atomic_store(&l->conns.idle_timeout_ms, idle_timeout_s * 1000);
     atomic_store(&l->conns.n_max, connections_max);
 }
 

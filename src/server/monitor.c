@@ -199,7 +199,7 @@ static int open_all(struct lb_monitor *m) {
         .pool = m->pool,
         .handler = handle,
         .handler_ctx = m,
-        .idle_timeout_s = IDLE_TIMEOUT_S,
+        .idle_timeout_ms = IDLE_TIMEOUT_S * 1000,
         .n_max = CONNECTIONS_MAX,
         .closed = on_closed,
     };

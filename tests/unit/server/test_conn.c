@@ -356,5 +356,5 @@ int main(void) {
         TEST(test_file_that_shrank),
         TEST(test_too_many),
     };
-    return run_served("conn", tests, sizeof(tests) / sizeof(tests[0]));
+    return run_served("conn", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL);
 }

@@ -212,5 +212,5 @@ int main(void) {
         {"bodies", test_bodies}, {"ends", test_ends},   {"too many", test_too_many},
         {"times", test_times},   {"start", test_start},
     };
-    return run_served("conn_account", tests, sizeof(tests) / sizeof(tests[0]));
+    return run_served("conn_account", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL);
 }

@@ -2,10 +2,11 @@
 #include "unit/server/conn_env.h"
 
 #define HELLO "GET / HTTP/1.1\r\n" LOCAL "\r\n"
+#define IDLE_MS 500u /* several times what a busy machine keeps a process waiting */
 #define PUT_10 "PUT /echo HTTP/1.1\r\n" LOCAL "Content-Length: 10\r\n\r\n"
 
 static void test_idle(void **state) {
-    served->cs.idle_timeout_s = 1;
+    served->cs.idle_timeout_ms = IDLE_MS;
     uint64_t begin_ns = lb_io_now_ns(served->e.io);
     int a = client(), b = client();
     put_text(b, HELLO);
@@ -13,13 +14,13 @@ static void test_idle(void **state) {
     expect_end(a);
     expect_end(b);
     uint64_t took_ns = lb_io_now_ns(served->e.io) - begin_ns;
-    assert_true(took_ns >= 900000000 && took_ns < 5000000000u);
+    assert_true(took_ns >= IDLE_MS * 900000ull && took_ns < 5000000000u);
 }
 
 /* Who has begun to ask is told. */
 static void test_late_head(void **state) {
     char body[1024] = "";
-    served->cs.idle_timeout_s = 1;
+    served->cs.idle_timeout_ms = IDLE_MS;
     for (int i = 0; i < 2; i++) {
         int fd = client();
         if (i > 0) {
@@ -39,12 +40,12 @@ static void test_late_head(void **state) {
 
 /* A head that comes byte by byte gets no more time for that, nor for the goodbye; a body does. */
 static void test_trickling(void **state) {
-    served->cs.idle_timeout_s = 1;
+    served->cs.idle_timeout_ms = IDLE_MS;
     int head = client(), body = client(), n = 0;
     put_text(body, "PUT /echo HTTP/1.1\r\n" LOCAL "Content-Length: 40\r\n\r\n");
     put_text(head, "GET / HTTP/1.1\r\n" LOCAL "X: ");
     for (; n < 40; n++) {
-        turn_ms(100);
+        turn_ms(IDLE_MS / 10);
         (void)!send(head, "x", 1, MSG_NOSIGNAL);
         put_text(body, "y");
         if (n == 15)
@@ -58,7 +59,7 @@ static void test_trickling(void **state) {
 }
 
 static void test_stalled_body(void **state) {
-    served->cs.idle_timeout_s = 1;
+    served->cs.idle_timeout_ms = IDLE_MS;
     int fd = client();
     put_text(fd, PUT_10 "abc");
     expect(fd, lb_err_info(LB_ERR_REQUEST_TIMEOUT)->status, "the body failed");
@@ -68,7 +69,7 @@ static void test_stalled_body(void **state) {
     fd = client(); /* the rest of a body that nobody wants has one timeout in all */
     put_text(fd, "PUT /refuse HTTP/1.1\r\n" LOCAL "Content-Length: 100\r\n\r\n");
     expect(fd, 403, "no");
-    for (int i = 0; i < 20 && served->cs.n; i++) {
+    for (unsigned i = 0; i < IDLE_MS / 50 && served->cs.n; i++) {
         turn_ms(100);
         (void)!send(fd, "y", 1, MSG_NOSIGNAL);
     }
@@ -81,14 +82,14 @@ static void test_slow_download(void **state) {
     static const char *const requests[] = {"GET /file HTTP/1.1\r\n" LOCAL "\r\n",
                                            "GET /big HTTP/1.1\r\n" LOCAL "\r\n"};
     char *got = malloc(BIG);
-    served->cs.idle_timeout_s = 1;
+    served->cs.idle_timeout_ms = IDLE_MS;
     for (size_t i = 0; i < 2; i++) {
         int fd = client(), small = 65536;
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
         put_text(fd, requests[i]);
         assert_int_equal(get_head(fd), 200);
         for (size_t at = 0; at < BIG; at += BIG / 16) {
-            turn_ms(200);
+            turn_ms(IDLE_MS / 5);
             assert_int_equal(get_bytes(fd, got + at, BIG / 16), BIG / 16);
         }
         assert_memory_equal(got, served->bytes, BIG);
@@ -105,10 +106,10 @@ static void test_slow_download(void **state) {
 
 /* The handler's own time is not the client's. */
 static void test_slow_handler(void **state) {
-    served->cs.idle_timeout_s = 1;
+    served->cs.idle_timeout_ms = IDLE_MS;
     int fd = client();
     put_text(fd, "GET /hold HTTP/1.1\r\n" LOCAL "\r\n");
-    turn_ms(2500);
+    turn_ms(IDLE_MS * 5 / 2);
     assert_non_null(served->seen.held);
     reply(served->seen.held, 200, "at last");
     expect(fd, 200, "at last");
@@ -153,7 +154,7 @@ static void test_waiting_for_memory(void **state) {
 }
 
 static void test_no_memory_comes(void **state) {
-    served->cs.idle_timeout_s = 1;
+    served->cs.idle_timeout_ms = IDLE_MS;
     hog_all();
     int fd = client();
     put_text(fd, PUT_10 "abcdefghij");
@@ -348,5 +349,5 @@ int main(void) {
         TEST(test_drain_anywhere),
         TEST(test_drain_meets_a_request),
     };
-    return run_served("conn_end", tests, sizeof(tests) / sizeof(tests[0]));
+    return run_served("conn_end", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL);
 }
