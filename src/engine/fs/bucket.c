@@ -356,8 +356,8 @@ static int fill_page(struct names *b) {
             continue;
         }
         int err = describe(b->fs, b->names[i], op->arena, &op->buckets[op->n]);
-        if (err == LB_ERR_NO_SUCH_BUCKET)
-            continue;
+        if (err == LB_ERR_NO_SUCH_BUCKET || err == -EACCES)
+            continue; /* gone, or closed to us, as lost+found is */
         if (err && err != LB_ERR_CORRUPT)
             return err;
         op->n++;

@@ -136,6 +136,29 @@ static void test_list(void **state) {
     check_names(e, &op, "a a-b ab", false);
 }
 
+static int open_closed(struct lb_vfs *v, int dir, const char *path, unsigned flags, unsigned mode) {
+    struct lb_vfs *posix = lb_vfs_posix();
+    return strncmp(path, "lost+found/", 11) == 0 ? -EACCES
+                                                 : posix->ops->open(posix, dir, path, flags, mode);
+}
+
+/* A directory that the server may not look into, as is at the top of many a filesystem. */
+static void test_list_closed(void **state) {
+    struct fs_env *e = *state;
+    struct lb_engine_op op = fs_op(e, NULL, NULL);
+    struct lb_vfs_ops ops = *lb_vfs_posix()->ops;
+    struct lb_vfs vfs = {.ops = &ops};
+    ops.open = open_closed;
+    foreign_mkdir(e, "a");
+    foreign_mkdir(e, "lost+found");
+    foreign_mkdir(e, "z");
+    fs_env_fs(e)->vfs = &vfs;
+    check_names(e, &op, "a z", false);
+    op.max = 1;
+    check_names(e, &op, "a", true);
+    fs_env_fs(e)->vfs = lb_vfs_posix();
+}
+
 static void test_damaged_settings(void **state) {
     struct fs_env *e = *state;
     bucket_create(e, "b");
@@ -297,6 +320,7 @@ int main(void) {
         T(test_delete_spares_what_is_not_listed),
         T(test_tree_remove_follows_no_symlink),
         T(test_list),
+        T(test_list_closed),
         T(test_damaged_settings),
         T(test_known),
         T(test_set_if_same),
