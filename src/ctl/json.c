@@ -14,14 +14,15 @@ static void append_quoted(struct lb_buf *out, struct lb_slice s) {
     while (s.len > 0) {
         size_t n = lb_utf8_len(s);
         unsigned char c = (unsigned char)s.ptr[0];
+        bool c1 = n == 2 && c == 0xc2 && (unsigned char)s.ptr[1] < 0xa0; /* U+0080 to U+009F */
         if (n == 0) {
             lb_buf_append(out, LB_S("\xef\xbf\xbd"));
             n = 1;
         } else if (c == '"' || c == '\\') {
             lb_buf_append_char(out, '\\');
             lb_buf_append_char(out, (char)c);
-        } else if (c < 0x20 || c == 0x7f) {
-            lb_buf_printf(out, "\\u%04x", c);
+        } else if (c < 0x20 || c == 0x7f || c1) {
+            lb_buf_printf(out, "\\u%04x", c1 ? (unsigned char)s.ptr[1] : c);
         } else {
             lb_buf_append(out, lb_slice_first(s, n));
         }

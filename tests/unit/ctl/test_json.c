@@ -41,6 +41,9 @@ static void test_strings(void **state) {
     lb_json_str(&doc, NULL, "a\"b\\c\n\x01\x7f\xc3\xa9\xff\xe2\x82");
     CHECK_OUT("\"a\\\"b\\\\c\\u000a\\u0001\\u007f\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
     begin();
+    lb_json_str(&doc, NULL, "\xc2\x80\xc2\x9b\xc2\xa0");
+    CHECK_OUT("\"\\u0080\\u009b\xc2\xa0\"");
+    begin();
     lb_json_str(&doc, NULL, NULL);
     CHECK_OUT("null");
     begin();
