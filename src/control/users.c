@@ -320,15 +320,3 @@ int lb_users_list(struct lb_users *u, struct lb_slice prefix, struct lb_slice af
     pthread_mutex_unlock(&u->lock);
     return err;
 }
-
-int lb_users_key_get(struct lb_users *u, struct lb_slice access_key, char *ret_user,
-                     struct lb_user_key *ret_key) {
-    pthread_mutex_lock(&u->lock);
-    const struct user_record *r = users_state_find_key(u->committed, access_key);
-    if (r) {
-        strcpy(ret_user, r->name);
-        *ret_key = user_record_key(r, access_key)->shown;
-    }
-    pthread_mutex_unlock(&u->lock);
-    return r ? 0 : -ENOENT;
-}

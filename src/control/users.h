@@ -119,11 +119,6 @@ int lb_users_get(struct lb_users *u, struct lb_slice name, struct lb_user *ret);
 int lb_users_list(struct lb_users *u, struct lb_slice prefix, struct lb_slice after, size_t limit,
                   struct lb_user_list *ret);
 
-/* Whose key is it? Sets *ret_key, and ret_user (LB_USER_NAME_MAX + 1 bytes). Returns 0 or -ENOENT.
- */
-int lb_users_key_get(struct lb_users *u, struct lb_slice access_key, char *ret_user,
-                     struct lb_user_key *ret_key);
-
 /* ---- changes; their errors are above ---- */
 
 /* A key as it is asked for, and as it was made. */
@@ -168,8 +163,8 @@ int lb_users_key_rotate(struct lb_users *u, struct lb_slice access_key, int64_t 
                         struct lb_new_key *ret, struct lb_buf *why);
 
 /* Disables or enables a key, or sets its end (0: never; the past: it is refused from now on). NULL:
- * as it is. Sets ret_user and *ret_key as lb_users_key_get does, unless NULL. EINVAL ENOENT EPERM.
- */
+ * as it is. Sets *ret_key, and ret_user (LB_USER_NAME_MAX + 1 bytes) to whose it is, unless NULL.
+ * EINVAL ENOENT EPERM. */
 int lb_users_key_set(struct lb_users *u, struct lb_slice access_key, const bool *disabled,
                      const int64_t *expires_s, char *ret_user, struct lb_user_key *ret_key,
                      struct lb_buf *why);
