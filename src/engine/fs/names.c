@@ -107,38 +107,9 @@ pthread_mutex_t *fs_key_lock(struct fs_engine *fs, struct lb_slice bucket, struc
     return &fs->key_locks[h % FS_LOCKS];
 }
 
-/* Bytes of the UTF-8 sequence at the start of s, or 0 (RFC 3629, section 4). */
-static size_t utf8_sequence(struct lb_slice s) {
-    const uint8_t *b = (const uint8_t *)s.ptr;
-    uint8_t low = 0x80, high = 0xbf;
-    size_t n;
-    if (b[0] < 0x80)
-        return 1;
-    if (b[0] < 0xc2 || b[0] > 0xf4)
-        return 0;
-    n = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
-    if (s.len < n)
-        return 0;
-    if (b[0] == 0xe0)
-        low = 0xa0;
-    else if (b[0] == 0xed)
-        high = 0x9f;
-    else if (b[0] == 0xf0)
-        low = 0x90;
-    else if (b[0] == 0xf4)
-        high = 0x8f;
-    if (b[1] < low || b[1] > high)
-        return 0;
-    for (size_t i = 2; i < n; i++) {
-        if ((b[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return n;
-}
-
 bool fs_utf8_ok(struct lb_slice s) {
     while (s.len) {
-        size_t n = utf8_sequence(s);
+        size_t n = lb_utf8_len(s);
         if (n == 0)
             return false;
         s = lb_slice_from(s, n);
