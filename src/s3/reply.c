@@ -40,6 +40,7 @@ void s3_head(struct s3_request *r, int status, uint64_t length) {
 
 void s3_finish(struct s3_request *r) {
     s3_body_close(r);
+    explicit_bzero(r->auth.stream.signing_key, sizeof(r->auth.stream.signing_key));
     r->x->ops->finish(r->x);
 }
 
