@@ -4,9 +4,7 @@
 #include "server/conn_priv.h"
 
 #define NS_PER_S 1000000000ull
-#define SLOW_PER_S                                                                \
-    20u /* lines of slow requests a loop logs in a second; the others are counted \
-         */
+#define SLOW_PER_S 20u /* lines of slow requests a loop logs in a second; others are counted */
 
 static void log_access(const struct conn *c, uint64_t took_ns) {
     const struct lb_exchange *x = &c->x;

@@ -86,8 +86,7 @@ static int serve(const struct lb_config *c, const struct lb_options *o, int argc
     sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ,
-           SIG_IGN); /* a limit of file sizes is an error of the write, as a full disk is */
+    signal(SIGXFSZ, SIG_IGN); /* beyond a limit of file sizes writes fail, as on a full disk */
     lb_server_setup_log(c);
     lb_bootstrap_raise_limits();
     printf("starting in fs mode\n");
