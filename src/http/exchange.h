@@ -72,10 +72,10 @@ struct lb_exchange {
     uint64_t start_ns;    /* monotonic time of the first byte of the head */
 
     int status; /* of the response, set before head */
-    struct lb_buf
-        headers; /* lines "Name: value\r\n" of the response, set before head. Date, Server,
-                  * Content-Length, Transfer-Encoding and Connection are the connection's. */
-    bool close;  /* ask that the connection be closed after this response */
+    /* Lines "Name: value\r\n" of the response, set before head. Date, Server, Content-Length,
+     * Transfer-Encoding and Connection are the connection's. */
+    struct lb_buf headers;
+    bool close; /* ask that the connection be closed after this response */
 
     void *handler;           /* the handler's own state */
     struct lb_slice op_name; /* for the access log: the operation's name, set by the handler */
