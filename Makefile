@@ -1,5 +1,5 @@
 # make run    build, and serve ./data at http://127.0.0.1:8080
-# make check  build and run every test (about ten minutes on two cores)
+# make check  build and run every test (under a quarter of an hour on two cores)
 # make bench  measure against nginx in the same run
 # make deb    make a Debian package in build-deb/
 # The build itself is CMake's: cmake -B build && cmake --build build

@@ -20,6 +20,7 @@ for name in list(os.environ):
 os.environ.update(NO_PROXY="*", no_proxy="*", AWS_EC2_METADATA_DISABLED="true",
                   AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null")
 LONG = os.environ.get("LB_LONG") == "1"
+TIMEOUT_S = 300  # of a test: ends a hang, and nothing else on a machine with more to do
 figures = []
 numbers = itertools.count(100)
 
@@ -28,7 +29,17 @@ def pytest_collection_modifyitems(items):
     """A hang is a failure with a stack, not a run without end."""
     for item in items:
         if not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(0 if LONG else 90))
+            item.add_marker(pytest.mark.timeout(0 if LONG else TIMEOUT_S))
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes of pytest-xdist
+        session.config.workeroutput["figures"] = figures
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    figures.extend(getattr(node, "workeroutput", {}).get("figures", []))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -142,7 +142,7 @@ class Machine:
             ["nsenter", "--target", str(self.init), "--mount", "--pid", "--uts", "--ipc", "--net",
              "--cgroup", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
              "DEBIAN_FRONTEND=noninteractive", *map(str, command)],
-            text=True, capture_output=True, timeout=60, check=False)
+            text=True, capture_output=True, timeout=240, check=False)
         assert not check or result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
         return result
 

@@ -40,7 +40,7 @@ def run(server, tmp_path):
             pytest.fail(f"{command[0]} is not installed; tools/install-deps check installs it")
         result = subprocess.run([str(c) for c in command], env=lobos.environment(**variables),
                                 cwd=tmp_path, text=True, errors="replace",
-                                capture_output=True, timeout=80, check=False)
+                                capture_output=True, timeout=280, check=False)
         assert result.returncode == status, f"{command}\n{result.stdout}\n{result.stderr}"
         return result.stdout
 

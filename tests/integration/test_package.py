@@ -26,7 +26,7 @@ def needs(*programs):
 
 
 def output(*command, **more):
-    result = subprocess.run([*map(str, command)], text=True, capture_output=True, timeout=60,
+    result = subprocess.run([*map(str, command)], text=True, capture_output=True, timeout=240,
                             check=False, env=lobos.environment(**more))
     assert result.returncode == 0, f"{command}: {result.stdout}{result.stderr}"
     return result.stdout
