@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "control/rpc_priv.h"
 
+#define TOO_MANY "too many calls at once; try again in a moment"
 #define DEADLINE_MAX_NS 60000000000ll /* for a client that waits longer */
 
 struct rpc {
@@ -20,6 +21,7 @@ struct rpc {
     grpc_metadata_array metadata;
     const struct control_method *method; /* NULL: there is none of that name */
     bool trusted;                        /* it has the token that its method asks for */
+    bool counted;                        /* under server->lock, among those of its kind */
     struct rpc_tag on_new, on_closed, on_message, on_sent, on_wake, on_end;
     int cancelled; /* gRPC's, with on_closed */
     atomic_bool closed;
@@ -53,13 +55,18 @@ static unsigned *count_of(struct rpc *r) {
     return r->trusted ? &r->server->trusted_n : &r->server->others_n;
 }
 
+static void uncount(struct rpc *r) {
+    *count_of(r) -= r->counted;
+    r->counted = false;
+}
+
 static void unref(struct rpc *r) {
     struct rpc_server *s = r->server;
     pthread_mutex_lock(&s->lock);
     bool last = --r->refs == 0;
     if (last) {
         lb_list_remove(&r->link);
-        (*count_of(r))--;
+        uncount(r);
     }
     pthread_mutex_unlock(&s->lock);
     if (!last)
@@ -316,7 +323,7 @@ static void refuse(struct rpc *r, grpc_status_code status, const char *why) {
     unref(r);
 }
 
-static void begin(struct rpc *r, bool too_many) {
+static void begin(struct rpc *r, bool fits) {
     const grpc_op closed = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                             .data.recv_close_on_server.cancelled = &r->cancelled};
     r->on_closed.fn = on_closed;
@@ -328,11 +335,36 @@ static void begin(struct rpc *r, bool too_many) {
         log_refused(r);
         refuse(r, GRPC_STATUS_UNAUTHENTICATED,
                "send the server's grpc_token as metadata: authorization: Bearer TOKEN");
-    } else if (too_many) {
-        refuse(r, GRPC_STATUS_RESOURCE_EXHAUSTED, "too many calls at once; try again in a moment");
+    } else if (!fits) {
+        refuse(r, GRPC_STATUS_RESOURCE_EXHAUSTED, TOO_MANY);
     } else {
         receive(r);
     }
+}
+
+/* Ends the oldest call without a token: it may be one that was begun and never asks. */
+static void make_way(struct rpc_server *s) {
+    LB_LIST_FOR_EACH(it, &s->calls) {
+        struct rpc *r = LB_CONTAINER_OF(it, struct rpc, link);
+        if (r->trusted || !r->counted)
+            continue;
+        uncount(r);
+        grpc_call_cancel_with_status(r->call, GRPC_STATUS_RESOURCE_EXHAUSTED, TOO_MANY, NULL);
+        return;
+    }
+}
+
+/* Returns whether there is a place for the call. */
+static bool enter(struct rpc *r) {
+    struct rpc_server *s = r->server;
+    pthread_mutex_lock(&s->lock);
+    if (!r->trusted && s->others_n == RPC_OTHERS_MAX)
+        make_way(s);
+    lb_list_append(&s->calls, &r->link);
+    r->counted = true;
+    bool fits = ++*count_of(r) <= (r->trusted ? RPC_CALLS_MAX : RPC_OTHERS_MAX);
+    pthread_mutex_unlock(&s->lock);
+    return fits;
 }
 
 static void on_new(struct rpc_tag *tag, bool ok) {
@@ -346,11 +378,7 @@ static void on_new(struct rpc_tag *tag, bool ok) {
     r->method = control_method_find(slice_of(&r->details.method));
     r->trusted = r->method && !r->method->open && has_token(r);
     r->refs = 2; /* of being closed, and of what begins here */
-    pthread_mutex_lock(&s->lock);
-    lb_list_append(&s->calls, &r->link);
-    bool too_many = ++*count_of(r) > (r->trusted ? RPC_CALLS_MAX : RPC_OTHERS_MAX);
-    pthread_mutex_unlock(&s->lock);
-    begin(r, too_many);
+    begin(r, enter(r));
 }
 
 void rpc_request(struct rpc_server *s) {

@@ -13,7 +13,7 @@
 
 #define RPC_THREADS 16    /* calls answered at once: changes of users share a write to the disk */
 #define RPC_CALLS_MAX 256 /* that have arrived with the token, and not ended */
-#define RPC_OTHERS_MAX 64 /* the same of those that need no token */
+#define RPC_OTHERS_MAX 64 /* the same of those without: beyond these the oldest gives way */
 
 /* Where to listen, as text and taken apart. */
 struct rpc_address {

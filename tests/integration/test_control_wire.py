@@ -174,8 +174,11 @@ def test_who_has_no_token_keeps_nobody_out(make_server):
     assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     control = Control(server.control_address, metadata=[("authorization", f"Bearer {TOKEN}")])
     assert control.admin("GetStatus").pid == server.pid
+    other = Control(server.control_address)
+    stub = health_pb2_grpc.HealthStub(other.channel)
+    assert stub.Check(health_pb2.HealthCheckRequest(), timeout=10).status
     never.set()
-    for c in [*stuck, control]:
+    for c in [*stuck, control, other]:
         c.close()
 
 
