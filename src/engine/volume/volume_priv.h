@@ -1,0 +1,167 @@
+/* The insides of the volume engine. What is shared by all loops (index, allocator, buckets,
+ * uploads, journal) is guarded by one mutex, `lock`, held for moments and never across I/O. Each
+ * loop does its own reads and writes of bodies through its port; all changes go through the
+ * journal, one batch at a time. A housekeeping thread moves small objects to packs, writes
+ * checkpoints and compacts. */
+#ifndef LB_ENGINE_VOLUME_PRIV_H
+#define LB_ENGINE_VOLUME_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "engine/volume/format.h"
+#include "engine/volume/volume.h"
+
+struct vol_engine;
+struct vol_change;
+
+/* ---- buckets and uploads, in memory (catalog.c); under the lock ---- */
+
+struct vol_bucket {
+    struct lb_map_node by_name;
+    uint32_t number; /* never used twice */
+    int64_t created_ns;
+    char *name;     /* owned */
+    char *settings; /* owned */
+    size_t settings_len;
+    size_t uploads; /* in progress */
+};
+
+struct vol_upload {
+    struct lb_map_node by_id;
+    uint32_t bucket;
+    char id[LB_UPLOAD_ID_MAX + 1];
+    int64_t created_ns;
+    struct lb_slice key, meta; /* owned */
+    /* Its parts are index entries with VOL_PART: key = the upload's id and the part's number in
+     * five digits, in bucket number VOL_PARTS_BUCKET; a part that is written again gets a greater
+     * seq. */
+};
+#define VOL_PARTS_BUCKET UINT32_MAX
+
+/* ---- staged: small bodies and heads not yet in a pack (stage.c); under the lock ---- */
+
+/* The encoded record of an object whose pack is still to be written, by its seq. */
+struct vol_staged {
+    struct lb_map_node by_seq;
+    struct lb_list link; /* oldest first */
+    uint64_t seq;
+    uint32_t bucket;
+    struct lb_slice key;    /* in record */
+    struct lb_slice record; /* owned */
+    size_t body_at, body_len;
+    unsigned readers; /* that look at record: freed after the last */
+    bool gone;        /* its object was replaced or removed: it needs no pack */
+};
+
+/* ---- journal.c ---- */
+
+/* A change on its way into the journal. decide and apply run under the lock, done on its loop. */
+struct vol_change {
+    struct lb_list link;
+    struct vol_port *port;
+    struct lb_io_msg msg;
+    uint64_t key_hash; /* of what it changes: of two with the same hash the second waits a batch */
+    bool sync;         /* acknowledge only what is durable */
+    /* When its batch is made, after everything in earlier batches has been applied: decides
+     * preconditions and fills in `record` (seq is c->seq). Returns 0, or an error that it ends
+     * with, leaving no trace; 1: there is nothing to do, which is success. */
+    int (*decide)(struct vol_engine *v, struct vol_change *c);
+    /* When its batch is written: changes the index and frees what it replaced by
+     * vol_alloc_give_later(.., c->position). Cannot fail: decide made sure of memory. */
+    void (*apply)(struct vol_engine *v, struct vol_change *c);
+    void (*done)(struct vol_change *c, int err);
+    struct vol_record record;
+    uint64_t seq, position;
+    int err;
+};
+
+/* On its port's loop. READ_ONLY when a flush or a write of the journal has failed. */
+void vol_journal_submit(struct vol_engine *v, struct vol_change *c);
+
+struct vol_journal {
+    struct lb_list pending; /* struct vol_change */
+    bool running;           /* a batch is in flight */
+    uint64_t at;            /* position of the next batch */
+    uint64_t tail;     /* position that the superblock names: what is before it may be reused */
+    uint64_t flushed;  /* position up to which batches are known to be durable */
+    uint32_t previous; /* checksum of the batch before */
+    uint64_t next_seq;
+    bool failed; /* no more writes until a restart */
+    bool full;   /* changes wait for a checkpoint */
+};
+
+/* ---- the engine ---- */
+
+struct vol_engine {
+    struct lb_engine engine;
+    struct lb_volume_conf conf;
+    struct lb_vfs *vfs;
+    struct vol_device *device;
+    pthread_mutex_t lock;   /* of everything below */
+    struct vol_super super; /* as last written */
+    unsigned super_place;   /* 0 or 1: which of the two that is */
+    struct vol_alloc *alloc;
+    struct vol_index *index;
+    struct lb_map buckets; /* by name */
+    struct lb_map uploads; /* by id */
+    uint32_t next_bucket;
+    struct lb_map staged;
+    struct lb_list staged_order;
+    size_t staged_bytes;
+    struct vol_journal journal;
+    struct vol_extent *checkpoint; /* extents of the one that the superblock names; owned */
+    size_t checkpoint_n;
+    struct lb_map packs;     /* struct vol_pack by unit: live bytes of each */
+    uint64_t reserved_units; /* taken for bodies being written */
+    uint64_t reads, writes, syncs, damaged;
+    atomic_uint bucket_changes;
+    pthread_t keeper; /* housekeeping */
+    bool keeper_runs, stopping;
+    pthread_cond_t wake; /* the keeper, and who waits for it */
+};
+
+struct vol_pack {
+    struct lb_map_node by_unit;
+    struct vol_extent extent;
+    uint64_t live; /* bytes of records in it that the index names */
+};
+
+/* A loop's port. */
+struct vol_loop {
+    struct lb_engine_port port;
+    struct vol_engine *engine;
+    struct vol_port *device;
+    unsigned background; /* reads and writes that no operation waits for */
+};
+
+static inline struct vol_loop *vol_loop_of(struct lb_engine_port *p) {
+    return LB_CONTAINER_OF(p, struct vol_loop, port);
+}
+
+/* ---- open.c, recover.c: blocking, before the loops start ---- */
+
+/* Writes an empty volume. */
+int vol_format(struct vol_device *d, int64_t now_ns, struct lb_buf *why);
+/* Fills the engine from the volume: superblocks, checkpoint, journal, the map of free units. */
+int vol_recover(struct vol_engine *v, struct lb_buf *why);
+/* Applies one record at a start, as its change's apply would. */
+int vol_replay(struct vol_engine *v, const struct vol_record *r);
+
+/* ---- keeper.c, checkpoint.c, pack.c: blocking, on the keeper's thread (or the simulator's) ----
+ */
+
+/* One round: packs if enough is staged, a checkpoint if the journal is more than half full,
+ * compaction if a pack is less than half alive. Returns true when it did something. Takes the
+ * lock itself. */
+bool vol_keep(struct vol_engine *v);
+/* Everything staged goes to packs, then a checkpoint and a superblock; clean: for a stop. */
+int vol_checkpoint(struct vol_engine *v, bool clean);
+
+/* Units that must stay free for one checkpoint, one pack and the removals of a full journal. */
+uint64_t vol_keep_free(const struct vol_engine *v);
+
+#endif
