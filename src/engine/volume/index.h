@@ -18,12 +18,14 @@
 #define VOL_SUM_SIZE 65536u /* bytes of a body that one checksum is of */
 
 enum {
-    VOL_NULL = 1,    /* the null version */
-    VOL_MARKER = 2,  /* a delete marker */
-    VOL_OLD = 4,     /* not the current one */
-    VOL_DAMAGED = 8, /* a checksum did not match: not served */
-    VOL_STAGED = 16, /* head (and small body) are in memory and the journal, not yet in a pack */
-    VOL_PART = 32,   /* of an upload */
+    VOL_NULL = 1,      /* the null version */
+    VOL_MARKER = 2,    /* a delete marker */
+    VOL_OLD = 4,       /* not the current one */
+    VOL_DAMAGED = 8,   /* a checksum did not match: not served */
+    VOL_STAGED = 16,   /* head (and small body) are in memory and the journal, not yet in a pack */
+    VOL_PART = 32,     /* of an upload */
+    VOL_COMPOSED = 64, /* of parts: its one extent is {number of the upload, number of parts}, no
+                          units; the parts are entries of their own */
 };
 
 /* A version of a key, as it is handed in and out. Slices are borrowed (out: from the index, until

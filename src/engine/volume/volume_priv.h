@@ -41,6 +41,8 @@ struct vol_upload {
      * seq. */
 };
 #define VOL_PARTS_BUCKET UINT32_MAX
+#define VOL_UPLOAD_ID_LEN 16                      /* hexadecimal digits of its number */
+#define VOL_PART_KEY_LEN (VOL_UPLOAD_ID_LEN + 5u) /* and the part's number in decimal */
 
 /* ---- staged: small bodies and heads not yet in a pack (stage.c); under the lock ---- */
 
@@ -59,40 +61,107 @@ struct vol_staged {
 
 /* ---- journal.c ---- */
 
+struct vol_loop;
+
 /* A change on its way into the journal. decide and apply run under the lock, done on its loop. */
 struct vol_change {
     struct lb_list link;
-    struct vol_port *port;
+    struct vol_loop *loop; /* NULL: of vol_journal_now */
     struct lb_io_msg msg;
     uint64_t key_hash; /* of what it changes: of two with the same hash the second waits a batch */
     bool sync;         /* acknowledge only what is durable */
+    bool alone;        /* shares a batch with no other: what it decides on is more than one key */
+    bool keeper;       /* may use the room that is kept for it */
     /* When its batch is made, after everything in earlier batches has been applied: decides
      * preconditions and fills in `record` (seq is c->seq). Returns 0, or an error that it ends
-     * with, leaving no trace; 1: there is nothing to do, which is success. */
+     * with, leaving no trace; 1: there is nothing to do, which is success. May set `more`. */
     int (*decide)(struct vol_engine *v, struct vol_change *c);
-    /* When its batch is written: changes the index and frees what it replaced by
-     * vol_alloc_give_later(.., c->position). Cannot fail: decide made sure of memory. */
-    void (*apply)(struct vol_engine *v, struct vol_change *c);
+    /* Optional: when its records have been applied (vol_replay), still under the lock. */
+    void (*applied)(struct vol_engine *v, struct vol_change *c);
     void (*done)(struct vol_change *c, int err);
     struct vol_record record;
-    uint64_t seq, position;
+    struct vol_record *more; /* written before record, in the same batch; owned by the change */
+    size_t more_n;
+    uint64_t seq;      /* of record; more have those before it */
+    uint64_t position; /* of its batch */
+    int64_t wall_ns;   /* time of day when it was submitted */
     int err;
+    /* the journal's */
+    size_t at, len;            /* bytes in the batch */
+    struct vol_staged *staged; /* made for record, until it is applied */
+    bool written, lead, finished;
 };
 
-/* On its port's loop. READ_ONLY when a flush or a write of the journal has failed. */
-void vol_journal_submit(struct vol_engine *v, struct vol_change *c);
+/* On its loop. c->err and done: READ_ONLY when a flush or a write of the journal has failed. */
+void vol_journal_submit(struct vol_engine *v, struct vol_loop *l, struct vol_change *c);
+/* The same for a thread without a loop; blocks. Returns what done would get (done is not called).
+ */
+int vol_journal_now(struct vol_engine *v, struct vol_change *c);
+/* The journal has room again (tail was moved). Under the lock. */
+void vol_journal_resume(struct vol_engine *v);
+/* No more writes until a restart; all who wait are told. Under the lock. */
+void vol_journal_fail(struct vol_engine *v, int err);
+int vol_journal_init(struct vol_engine *v);
+void vol_journal_fini(struct vol_engine *v);
 
 struct vol_journal {
     struct lb_list pending; /* struct vol_change */
-    bool running;           /* a batch is in flight */
-    uint64_t at;            /* position of the next batch */
+    size_t pending_n;
+    bool running;      /* a batch is in flight, or a leader has been told */
+    uint64_t at;       /* position of the next batch */
     uint64_t tail;     /* position that the superblock names: what is before it may be reused */
     uint64_t flushed;  /* position up to which batches are known to be durable */
     uint32_t previous; /* checksum of the batch before */
     uint64_t next_seq;
     bool failed; /* no more writes until a restart */
     bool full;   /* changes wait for a checkpoint */
+    /* the batch in flight */
+    struct lb_list batch; /* struct vol_change */
+    struct lb_buf bytes;  /* VOL_BATCH_MAX units, aligned */
+    struct vol_change *leader;
+    struct vol_io io;
+    unsigned units;
+    bool sync;
+    uint64_t synced; /* changes made durable */
 };
+
+/* Units of the journal that only changes with `keeper` may use. */
+#define VOL_JOURNAL_KEPT 768u
+
+/* ---- apply.c ---- */
+
+/* What a record means to memory: index, catalog, staged, packs; frees what it replaces, as of batch
+ * `position` (v->alloc NULL, at a start: nothing is freed). Applying a record again, or one whose
+ * effect was already seen by a later checkpoint, changes nothing. Under the lock. Returns 0 or
+ * -ENOMEM. */
+int vol_apply(struct vol_engine *v, const struct vol_record *r, uint64_t position);
+/* At a start: vol_apply, and keeps a copy of the record's bytes as staged. */
+int vol_replay(struct vol_engine *v, const struct vol_record *r, struct lb_slice encoded);
+
+/* What readers look at while it may be freed: by an object's seq, or a pack's unit. */
+#define VOL_HOLD_PACK (1ull << 63)
+struct vol_hold {
+    struct lb_map_node by_key;
+    uint64_t key;
+    unsigned readers;
+    struct vol_extent *freed; /* given back with the last reader; owned */
+    size_t freed_n;
+    uint64_t position;
+};
+/* Under the lock. NULL without memory. */
+struct vol_hold *vol_hold(struct vol_engine *v, uint64_t key);
+void vol_unhold(struct vol_engine *v, struct vol_hold *h);
+/* Gives extents back, when no reader holds them, after `position` has been flushed. */
+void vol_release_extents(struct vol_engine *v, uint64_t key, const struct vol_extent *e, size_t n,
+                         uint64_t position);
+
+/* Staged records (stage.c). New: a copy, in no map yet; NULL without memory. */
+struct vol_staged *vol_staged_new(const struct vol_record *r, struct lb_slice encoded);
+void vol_staged_add(struct vol_engine *v, struct vol_staged *s); /* replaces one of the same seq */
+struct vol_staged *vol_staged_find(struct vol_engine *v, uint64_t seq);
+/* Takes it out (its pack is written, or its object is gone); freed when no one reads it. */
+void vol_staged_drop(struct vol_engine *v, struct vol_staged *s);
+void vol_staged_put(struct vol_engine *v, struct vol_staged *s); /* a reader less */
 
 /* ---- the engine ---- */
 
@@ -111,13 +180,14 @@ struct vol_engine {
     uint32_t next_bucket;
     struct lb_map staged;
     struct lb_list staged_order;
+    struct lb_map holds;
     size_t staged_bytes;
     struct vol_journal journal;
     struct vol_extent *checkpoint; /* extents of the one that the superblock names; owned */
     size_t checkpoint_n;
     struct lb_map packs;     /* struct vol_pack by unit: live bytes of each */
     uint64_t reserved_units; /* taken for bodies being written */
-    uint64_t reads, writes, syncs, damaged;
+    uint64_t reads, read_bytes, writes, write_bytes, syncs, damaged;
     atomic_uint bucket_changes;
     pthread_t keeper; /* housekeeping */
     bool keeper_runs, stopping;
@@ -135,7 +205,6 @@ struct vol_loop {
     struct lb_engine_port port;
     struct vol_engine *engine;
     struct vol_port *device;
-    unsigned background; /* reads and writes that no operation waits for */
 };
 
 static inline struct vol_loop *vol_loop_of(struct lb_engine_port *p) {
@@ -148,12 +217,13 @@ static inline struct vol_loop *vol_loop_of(struct lb_engine_port *p) {
 int vol_format(struct vol_device *d, int64_t now_ns, struct lb_buf *why);
 /* Fills the engine from the volume: superblocks, checkpoint, journal, the map of free units. */
 int vol_recover(struct vol_engine *v, struct lb_buf *why);
-/* Applies one record at a start, as its change's apply would. */
-int vol_replay(struct vol_engine *v, const struct vol_record *r);
 
 /* ---- keeper.c, checkpoint.c, pack.c: blocking, on the keeper's thread (or the simulator's) ----
  */
 
+/* Starts and stops the thread; stop ends with vol_checkpoint(v, true). */
+int vol_keeper_start(struct vol_engine *v);
+void vol_keeper_stop(struct vol_engine *v);
 /* One round: packs if enough is staged, a checkpoint if the journal is more than half full,
  * compaction if a pack is less than half alive. Returns true when it did something. Takes the
  * lock itself. */
