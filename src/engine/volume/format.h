@@ -1,9 +1,10 @@
 /* The volume's bytes: format.md in C. Encoders append to a buffer; decoders check everything and
- * borrow from what they are given. Sans I/O. Decoders return 0 or -EBADMSG; superblocks also
- * -EPROTONOSUPPORT. */
+ * borrow from what they are given. Sans I/O. Decoders return 0 or -EBADMSG, with *ret undefined;
+ * superblocks also -EPROTONOSUPPORT, what takes an arena also -ENOMEM. */
 #ifndef LB_ENGINE_VOLUME_FORMAT_H
 #define LB_ENGINE_VOLUME_FORMAT_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "engine/volume/device.h"
 #include "engine/volume/index.h"
@@ -16,6 +17,21 @@
 #define VOL_UNITS_MIN 16384u    /* 64 MiB */
 #define VOL_BATCH_MAX 256u      /* units of a batch */
 #define VOL_PACK_MAX (1u << 20) /* bytes of a pack */
+#define VOL_UNITS_MAX (1ull << 48)
+
+/* CRC-32C: of everything here, and of each VOL_SUM_SIZE of a body. */
+uint32_t vol_crc(struct lb_slice s);
+
+/* Checksums and units that a body of so many bytes has. */
+static inline uint64_t vol_sums_of(uint64_t size) {
+    return size / VOL_SUM_SIZE + (size % VOL_SUM_SIZE > 0);
+}
+static inline uint64_t vol_units_of(uint64_t size) {
+    return size / VOL_UNIT + (size % VOL_UNIT > 0);
+}
+
+/* Units of the journal in a volume of so many units. */
+uint64_t vol_journal_units(uint64_t units);
 
 struct vol_super {
     uint8_t id[16];
@@ -41,32 +57,44 @@ enum vol_kind {
     VOL_REC_META = 9,
     VOL_REC_MOVE = 10,
     VOL_REC_DAMAGED = 11,
+    VOL_REC_ENTRY = 12, /* of a checkpoint alone */
 };
 
-/* A record of the journal, or of a pack (PUT and PART alone). What each kind uses is in format.md.
- */
+/* A record of the journal, of a pack (PUT and PART alone) or of a checkpoint (BUCKET, UPLOAD and
+ * ENTRY). What each kind uses is in format.md. */
 struct vol_record {
     enum vol_kind kind;
     uint32_t bucket;
-    struct vol_object
-        object;           /* PUT, PART: with meta in full; REMOVE, META, MOVE, DAMAGED: key, seq */
-    struct lb_slice body; /* of a small object */
-    struct lb_slice name; /* BUCKET */
-    int64_t created_ns;   /* BUCKET, UPLOAD */
-    struct lb_slice blob; /* BUCKET: settings; UPLOAD, META: meta */
+    /* PUT, PART: with meta in full. META: key, seq and, as blob, meta. MOVE: key, seq, extents.
+     * REMOVE, DAMAGED: key, seq. ENTRY: see vol_entry_encode. bucket is set in decoding. */
+    struct vol_object object;
+    struct lb_slice body;      /* of a small object: PUT and PART without extents */
+    struct lb_slice name;      /* BUCKET */
+    int64_t created_ns;        /* BUCKET, UPLOAD */
+    struct lb_slice blob;      /* BUCKET: settings; UPLOAD, META: meta */
     struct lb_slice upload_id; /* UPLOAD, PART, END_UPLOAD */
     uint32_t part;             /* PART */
     struct vol_extent pack;    /* PACK */
     struct lb_slice packed;    /* PACK: of each record in it, seq and place, see vol_packed_* */
-    /* out */
-    size_t len;     /* bytes of it, padding included */
+    /* out, of decoding */
+    size_t len;     /* bytes of it, padding included: what rest got shorter by */
     size_t body_at; /* place of body in the record */
 };
 
-/* Appends a record, padded. buf->err tells of a failure. */
+/* Appends a record, padded. buf->err tells of a failure: -EMSGSIZE also when it has more extents
+ * or longer ones than the format can say. What breaks the format's rules ends the program. */
 void vol_record_encode(const struct vol_record *r, struct lb_buf *ret);
 /* Takes the first record off *rest. Extents and sums of the object come from the arena. */
 int vol_record_decode(struct lb_slice *rest, struct lb_arena *arena, struct vol_record *ret);
+
+/* Where a record is in a pack: what a PACK record's `packed` is made of. next returns false at the
+ * end. */
+struct vol_packed {
+    uint64_t seq; /* of the object */
+    uint32_t at, len;
+};
+void vol_packed_add(struct lb_buf *packed, const struct vol_packed *p);
+bool vol_packed_next(struct lb_slice *rest, struct vol_packed *ret);
 
 struct vol_batch {
     uint64_t epoch, position, first_seq, flushed; /* flushed: position known durable before it */
@@ -80,9 +108,11 @@ struct vol_batch {
 
 #define VOL_BATCH_HEAD 56u
 /* bytes: VOL_BATCH_HEAD bytes of room, then b->records records. Fills the head and pads with zeros
- * to whole units. */
+ * to whole units. Without records b->units may say how many units it stands for (a gap at the end
+ * of the ring): only the first of them is written. */
 void vol_batch_seal(struct vol_batch *b, struct lb_buf *bytes);
-/* bytes: from the batch's first unit on; what is behind it does not matter. */
+/* bytes: from the batch's first unit on; what is behind it does not matter. Checks head, checksum
+ * and padding; the records are the caller's to decode. */
 int vol_batch_decode(struct lb_slice bytes, struct vol_batch *ret);
 
 /* A pack: begin, append records (vol_pack_add tells where each is), seal. */
@@ -91,12 +121,12 @@ void vol_pack_begin(struct lb_buf *pack);
 /* Returns the byte it begins at; *ret_len: its bytes. */
 uint32_t vol_pack_add(struct lb_buf *pack, const struct vol_record *r, uint32_t *ret_len);
 void vol_pack_seal(struct lb_buf *pack, const uint8_t volume[16], uint64_t seq, uint32_t records);
-/* Checks the head and the checksum of a whole pack. */
+/* Checks the head and the checksum of a pack; what is behind its last unit does not matter. */
 int vol_pack_decode(struct lb_slice pack, const uint8_t volume[16], uint64_t *ret_seq,
                     uint32_t *ret_records, struct lb_slice *ret_body);
 
-/* One extent of a checkpoint. Entries are vol_checkpoint_put's: heads without meta beyond
- * VOL_META_INLINE, with pack and sums; buckets and uploads as records. */
+/* One extent of a checkpoint: records of buckets and uploads, and entries, which are heads with
+ * place and checksums, without a body and without a meta blob of more than VOL_META_INLINE. */
 struct vol_chunk {
     uint64_t number; /* in the chain, from 0 */
     uint64_t seq;
@@ -106,9 +136,12 @@ struct vol_chunk {
     uint64_t objects, bytes, units; /* totals, in the last one */
 };
 #define VOL_CHUNK_HEAD 96u
+/* bytes: VOL_CHUNK_HEAD bytes of room, then c->entries records. Fills the head and pads with zeros
+ * to whole units. */
 void vol_chunk_seal(const struct vol_chunk *c, const uint8_t volume[16], struct lb_buf *bytes);
+/* bytes: of the extent; what is behind its last record's unit does not matter. */
 int vol_chunk_decode(struct lb_slice bytes, const uint8_t volume[16], struct vol_chunk *ret);
+/* An entry is a record of kind VOL_REC_ENTRY; vol_record_decode reads it, too. */
 void vol_entry_encode(const struct vol_object *o, struct lb_buf *ret);
-int vol_entry_decode(struct lb_slice *rest, struct lb_arena *arena, struct vol_object *ret);
 
 #endif
