@@ -18,6 +18,11 @@
 struct vol_engine;
 struct vol_change;
 
+/* Where the parts of uploads are. */
+#define VOL_PARTS_BUCKET UINT32_MAX
+#define VOL_UPLOAD_ID_LEN 16                      /* hexadecimal digits of its number */
+#define VOL_PART_KEY_LEN (VOL_UPLOAD_ID_LEN + 5u) /* and the part's number in decimal */
+
 /* ---- buckets and uploads, in memory (catalog.c); under the lock ---- */
 
 struct vol_bucket {
@@ -33,16 +38,33 @@ struct vol_bucket {
 struct vol_upload {
     struct lb_map_node by_id;
     uint32_t bucket;
-    char id[LB_UPLOAD_ID_MAX + 1];
+    uint64_t number;
+    char id[VOL_UPLOAD_ID_LEN + 1];
     int64_t created_ns;
-    struct lb_slice key, meta; /* owned */
+    struct lb_slice key, meta; /* owned, with the structure */
     /* Its parts are index entries with VOL_PART: key = the upload's id and the part's number in
      * five digits, in bucket number VOL_PARTS_BUCKET; a part that is written again gets a greater
      * seq. */
 };
-#define VOL_PARTS_BUCKET UINT32_MAX
-#define VOL_UPLOAD_ID_LEN 16                      /* hexadecimal digits of its number */
-#define VOL_PART_KEY_LEN (VOL_UPLOAD_ID_LEN + 5u) /* and the part's number in decimal */
+/* Under the lock. NULL when it is not there. */
+struct vol_bucket *vol_bucket_find(struct vol_engine *v, struct lb_slice name);
+struct vol_upload *vol_upload_find(struct vol_engine *v, struct lb_slice id);
+void vol_catalog_init(struct vol_engine *v);
+void vol_catalog_fini(struct vol_engine *v);
+/* What the records BUCKET, NO_BUCKET, UPLOAD and the end of an upload do. */
+int vol_catalog_bucket(struct vol_engine *v, const struct vol_record *r);
+void vol_catalog_no_bucket(struct vol_engine *v, uint32_t number, uint64_t position);
+int vol_catalog_upload(struct vol_engine *v, const struct vol_record *r);
+/* Without its parts. */
+void vol_catalog_end_upload(struct vol_engine *v, uint64_t number);
+/* A number in 16 hexadecimal digits, with a NUL. */
+void vol_id_text(uint64_t number, char ret[VOL_UPLOAD_ID_LEN + 1]);
+int vol_id_parse(struct lb_slice id, uint64_t *ret);
+void vol_part_key(uint64_t upload, uint32_t part, char ret[VOL_PART_KEY_LEN + 1]);
+static inline uint64_t vol_hash_u64(uint64_t n) {
+    n *= 0x9e3779b97f4a7c15u;
+    return n ^ n >> 32;
+}
 
 /* ---- staged: small bodies and heads not yet in a pack (stage.c); under the lock ---- */
 
@@ -52,11 +74,9 @@ struct vol_staged {
     struct lb_list link; /* oldest first */
     uint64_t seq;
     uint32_t bucket;
-    struct lb_slice key;    /* in record */
-    struct lb_slice record; /* owned */
-    size_t body_at, body_len;
-    unsigned readers; /* that look at record: freed after the last */
-    bool gone;        /* its object was replaced or removed: it needs no pack */
+    struct lb_slice key, record; /* owned, with the structure */
+    unsigned readers;            /* that look at record: freed after the last */
+    bool gone;                   /* not in the map: its object was replaced or removed, or packed */
 };
 
 /* ---- journal.c ---- */
@@ -80,14 +100,13 @@ struct vol_change {
     void (*applied)(struct vol_engine *v, struct vol_change *c);
     void (*done)(struct vol_change *c, int err);
     struct vol_record record;
-    struct vol_record *more; /* written before record, in the same batch; owned by the change */
+    struct vol_record *more; /* written behind record, in the same batch; owned by the change */
     size_t more_n;
-    uint64_t seq;      /* of record; more have those before it */
+    uint64_t seq;      /* of record; more have those behind it */
     uint64_t position; /* of its batch */
     int64_t wall_ns;   /* time of day when it was submitted */
     int err;
     /* the journal's */
-    size_t at, len;            /* bytes in the batch */
     struct vol_staged *staged; /* made for record, until it is applied */
     bool written, lead, finished;
 };
@@ -126,14 +145,14 @@ struct vol_journal {
 };
 
 /* Units of the journal that only changes with `keeper` may use. */
-#define VOL_JOURNAL_KEPT 768u
+#define VOL_JOURNAL_KEPT 1024u
 
 /* ---- apply.c ---- */
 
 /* What a record means to memory: index, catalog, staged, packs; frees what it replaces, as of batch
  * `position` (v->alloc NULL, at a start: nothing is freed). Applying a record again, or one whose
- * effect was already seen by a later checkpoint, changes nothing. Under the lock. Returns 0 or
- * -ENOMEM. */
+ * effect was already seen by a later checkpoint, changes nothing. Under the lock. Returns 0; 1 when
+ * there is a later one already; -ENOMEM; -EBADMSG for a record that can't be. */
 int vol_apply(struct vol_engine *v, const struct vol_record *r, uint64_t position);
 /* At a start: vol_apply, and keeps a copy of the record's bytes as staged. */
 int vol_replay(struct vol_engine *v, const struct vol_record *r, struct lb_slice encoded);
@@ -155,9 +174,17 @@ void vol_unhold(struct vol_engine *v, struct vol_hold *h);
 void vol_release_extents(struct vol_engine *v, uint64_t key, const struct vol_extent *e, size_t n,
                          uint64_t position);
 
-/* Staged records (stage.c). New: a copy, in no map yet; NULL without memory. */
+/* All that a version owns: extents, parts (they leave the index), its share of a pack, what is
+ * staged. The entry itself is left to the caller; *o may be borrowed from the index. */
+void vol_release(struct vol_engine *v, const struct vol_object *o, uint64_t position);
+/* The parts of an upload leave the index; hold: whose readers look at them. */
+void vol_release_parts(struct vol_engine *v, uint64_t upload, uint64_t hold, uint64_t position);
+struct vol_pack *vol_pack_find(struct vol_engine *v, uint64_t unit);
+/* Staged records (stage.c). New: a copy, in no map yet, with one reader;
+ * NULL without memory. */
 struct vol_staged *vol_staged_new(const struct vol_record *r, struct lb_slice encoded);
-void vol_staged_add(struct vol_engine *v, struct vol_staged *s); /* replaces one of the same seq */
+void vol_staged_add(struct vol_engine *v,
+                    struct vol_staged *s); /* replaces one of the same seq; a reader less */
 struct vol_staged *vol_staged_find(struct vol_engine *v, uint64_t seq);
 /* Takes it out (its pack is written, or its object is gone); freed when no one reads it. */
 void vol_staged_drop(struct vol_engine *v, struct vol_staged *s);
