@@ -3,8 +3,10 @@
  * time (the volume's lock).
  *
  * Memory: at most 100 bytes and the key for an object of one extent, no more than 16 bytes of meta,
- * and a body of up to 64 KiB. Entries come from slabs; they are addressed by 32-bit numbers inside.
- */
+ * and a body of up to 64 KiB; beyond that what extents (16 bytes each) and checksums (4 bytes for
+ * each 64 KiB of the body) take. An entry is one piece of a slab, however large: that of a body of
+ * 5 TiB takes 320 MiB. Pieces of 128 KiB and more (bodies from 2 GiB on) go back to the system when
+ * they are removed; smaller ones are kept for entries of their size. */
 #ifndef LB_ENGINE_VOLUME_INDEX_H
 #define LB_ENGINE_VOLUME_INDEX_H
 
@@ -16,6 +18,8 @@
     128 /* bytes of a meta blob that the index holds; a longer one is in its pack */
 #define VOL_INLINE_BODY_MAX 3072
 #define VOL_SUM_SIZE 65536u /* bytes of a body that one checksum is of */
+#define VOL_EXTENTS_MAX 65535u
+#define VOL_SUMS_MAX (1u << 27) /* 8 TiB */
 
 enum {
     VOL_NULL = 1,      /* the null version */
@@ -28,8 +32,11 @@ enum {
                           units; the parts are entries of their own */
 };
 
-/* A version of a key, as it is handed in and out. Slices are borrowed (out: from the index, until
- * it changes). */
+/* A version of a key, as it is handed in and out. What it points to is borrowed. Out: key, meta,
+ * sums and extents are the index's, good until that very version is removed or replaced (changes of
+ * others move nothing); but a single extent (extents_n 1) is good only until VOL_INDEX_SINGLES more
+ * objects have been handed out: copy it to keep it. In: copied. */
+#define VOL_INDEX_SINGLES 256
 struct vol_object {
     uint32_t bucket; /* its number */
     struct lb_slice key;
@@ -44,9 +51,13 @@ struct vol_object {
     size_t extents_n;
     const uint32_t *sums; /* CRC-32C of each VOL_SUM_SIZE of the body */
     size_t sums_n;
-    uint64_t pack;     /* unit of the pack; 0: staged */
-    uint32_t pack_at;  /* byte of the record in it */
-    uint32_t pack_len; /* bytes of the record */
+    uint64_t pack;     /* unit of the pack, below 2^40; 0: staged */
+    uint32_t pack_at;  /* byte of the record in it, below 2^24 */
+    uint32_t pack_len; /* bytes of the record, below 2^24 */
+    struct {
+        uint64_t changes; /* 0: none */
+        uint32_t leaf, i;
+    } place; /* the index's own: set by seek and next, so that next is cheap */
 };
 
 struct vol_index;
@@ -55,8 +66,9 @@ struct vol_index;
 struct vol_index *vol_index_new(void);
 void vol_index_free(struct vol_index *x);
 
-/* Adds a version, or replaces the one with the same bucket, key and seq. Returns 0 or -ENOMEM (then
- * nothing has changed). */
+/* Adds a version, or replaces the one with the same bucket, key and seq. Returns 0, -ENOMEM, or
+ * -EINVAL for what is out of range (see struct vol_object; a key above 65,535 bytes; meta that is
+ * not meta_len bytes): then nothing has changed. */
 int vol_index_put(struct vol_index *x, const struct vol_object *o);
 /* Removes a version. Returns 0 or -ENOENT. */
 int vol_index_remove(struct vol_index *x, uint32_t bucket, struct lb_slice key, uint64_t seq);
@@ -68,17 +80,20 @@ int vol_index_current(const struct vol_index *x, uint32_t bucket, struct lb_slic
 /* A version of a key. Returns 0 or -ENOENT. */
 int vol_index_version(const struct vol_index *x, uint32_t bucket, struct lb_slice key, uint64_t seq,
                       struct vol_object *ret);
-/* The null version of a key. Returns 0 or -ENOENT. */
+/* The null version of a key: walks from the newest. Returns 0 or -ENOENT. */
 int vol_index_null(const struct vol_index *x, uint32_t bucket, struct lb_slice key,
                    struct vol_object *ret);
 /* The first entry in order at or after (bucket, key, seq): keys by bytes, of a key the greatest seq
  * first (UINT64_MAX: from the newest). Crosses buckets. Returns 0 or -ENOENT at the end. */
 int vol_index_seek(const struct vol_index *x, uint32_t bucket, struct lb_slice key, uint64_t seq,
                    struct vol_object *ret);
-/* The entry after the one that has this place. Returns 0 or -ENOENT. */
+/* The entry after `at`, which seek or next gave: a step, or, when the index has changed since or
+ * only bucket, key and seq are set (place zero), a seek. ret may be at. Returns 0 or -ENOENT at the
+ * end. */
 int vol_index_next(const struct vol_index *x, const struct vol_object *at, struct vol_object *ret);
 
-/* Changes in place, without copying: flags; the pack. Return 0 or -ENOENT. */
+/* Changes in place, without copying: flags; the pack. Return 0, -ENOENT, or -EINVAL for a pack out
+ * of range. */
 int vol_index_set_flags(struct vol_index *x, uint32_t bucket, struct lb_slice key, uint64_t seq,
                         uint8_t flags);
 int vol_index_set_pack(struct vol_index *x, uint32_t bucket, struct lb_slice key, uint64_t seq,
@@ -91,8 +106,11 @@ void vol_index_usage(const struct vol_index *x, uint32_t bucket, uint64_t *ret_o
 /* Bytes of memory it takes. */
 size_t vol_index_memory(const struct vol_index *x);
 
-/* Loading in order (ascending, at a start): as vol_index_put, several times faster. Ends with any
- * other call. */
+/* Loading in order (ascending, at a start): as vol_index_put, several times faster, while the index
+ * holds nothing but what was loaded. Ends with any other call; what is not in order is put. */
 int vol_index_load(struct vol_index *x, const struct vol_object *o);
+
+/* Checks the structure (for tests). */
+bool vol_index_check(const struct vol_index *x);
 
 #endif

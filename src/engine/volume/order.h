@@ -1,5 +1,5 @@
-/* An ordered set of 32-bit numbers, compared by the caller's function: a B+ tree. One user at a
- * time. */
+/* An ordered set of the numbers of a slab's pieces, compared by the caller's function: a B+ tree,
+ * itself in the slab. One user at a time. */
 #ifndef LB_ENGINE_VOLUME_ORDER_H
 #define LB_ENGINE_VOLUME_ORDER_H
 
@@ -7,35 +7,45 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Orders what number `a` stands for against a key: negative, 0 or positive. */
-typedef int (*vol_order_fn)(const void *ctx, uint32_t a, const void *key);
+#include "engine/volume/slab.h"
 
-struct vol_order;
+/* Orders what is at `piece` against a key: negative, 0 or positive. */
+typedef int (*vol_order_fn)(const void *piece, const void *key);
 
-/* A place in the set; good until it changes. */
+struct vol_order {
+    vol_order_fn compare;
+    struct vol_slab *slab;
+    uint32_t root; /* 0: empty */
+    size_t memory; /* bytes of its nodes */
+};
+
+/* A place in the set; good until the set changes. */
 struct vol_order_at {
-    const void *leaf; /* NULL: behind the last */
+    uint32_t leaf;
     unsigned i;
 };
 
-/* Empty; owned; NULL without memory. */
-struct vol_order *vol_order_new(vol_order_fn compare, const void *ctx);
-void vol_order_free(struct vol_order *t);
+/* An empty set; borrows the slab. Its nodes live in the slab and end with it. */
+void vol_order_init(struct vol_order *t, struct vol_slab *slab, vol_order_fn compare);
 
-/* Adds a number whose key is not in the set. Returns 0 or -ENOMEM (then nothing has changed). */
+/* Adds a number whose key is not in the set. Returns 0 or -ENOMEM (then the set is as before). */
 int vol_order_add(struct vol_order *t, uint32_t number, const void *key);
-/* Removes the number whose key compares equal. Returns 0 or -ENOENT. */
-int vol_order_remove(struct vol_order *t, const void *key);
-/* Adds a number behind all others: its key is the greatest. Returns 0 or -ENOMEM. */
+/* As add: the key is greater than all others. What is added so fills the nodes. */
 int vol_order_append(struct vol_order *t, uint32_t number);
+/* The number whose key compares equal gives way to another with an equal key. Returns the former,
+ * or 0 when there is none. */
+uint32_t vol_order_set(struct vol_order *t, const void *key, uint32_t number);
+/* Removes the number whose key compares equal. Returns it, and in *ret_next the one after it (0:
+ * none); or 0 when there is none. What it names must still be there. */
+uint32_t vol_order_remove(struct vol_order *t, const void *key, uint32_t *ret_next);
 
-/* The first number at or after the key. Returns 0 at the end; *ret may be NULL. */
+/* The first number at or after the key. Returns 0 at the end, with *ret as it was. */
 uint32_t vol_order_seek(const struct vol_order *t, const void *key, struct vol_order_at *ret);
-/* The number after a place, which moves there. Returns 0 at the end. */
-uint32_t vol_order_next(struct vol_order_at *at);
+/* The number after a place, which moves there. Returns 0 at the end: the place stays. */
+uint32_t vol_order_next(const struct vol_order *t, struct vol_order_at *at);
+/* The first number of all, or 0. */
+uint32_t vol_order_first(const struct vol_order *t, struct vol_order_at *ret);
 
-/* Bytes of memory it takes. */
-size_t vol_order_memory(const struct vol_order *t);
 /* Checks the structure (for tests). */
 bool vol_order_check(const struct vol_order *t);
 
