@@ -39,6 +39,7 @@ struct vol_super {
     uint64_t replay_at, replay_seq; /* position and sequence number where replay begins */
     struct vol_extent checkpoint;   /* its first extent; n 0: none */
     uint64_t next_seq;              /* none at or above it was handed out when this was written */
+    uint32_t replay_sum; /* checksum field of the batch before replay_at: journal.previous */
     bool clean;
 };
 
@@ -54,24 +55,23 @@ enum vol_kind {
     VOL_REC_PART = 6,
     VOL_REC_END_UPLOAD = 7,
     VOL_REC_PACK = 8,
-    VOL_REC_META = 9,
     VOL_REC_MOVE = 10,
     VOL_REC_DAMAGED = 11,
     VOL_REC_ENTRY = 12, /* of a checkpoint alone */
 };
 
-/* A record of the journal, of a pack (PUT and PART alone) or of a checkpoint (BUCKET, UPLOAD and
- * ENTRY). What each kind uses is in format.md. */
+/* A record of the journal, of a pack (PUT and PART alone) or of a checkpoint (BUCKET, UPLOAD, PACK
+ * and ENTRY). What each kind uses is in format.md. */
 struct vol_record {
     enum vol_kind kind;
     uint32_t bucket;
-    /* PUT, PART: with meta in full. META: key, seq and, as blob, meta. MOVE: key, seq, extents.
+    /* PUT, PART: with meta in full. MOVE: key, seq, extents.
      * REMOVE, DAMAGED: key, seq. ENTRY: see vol_entry_encode. bucket is set in decoding. */
     struct vol_object object;
     struct lb_slice body;      /* of a small object: PUT and PART without extents */
     struct lb_slice name;      /* BUCKET */
     int64_t created_ns;        /* BUCKET, UPLOAD */
-    struct lb_slice blob;      /* BUCKET: settings; UPLOAD, META: meta */
+    struct lb_slice blob;      /* BUCKET: settings; UPLOAD: meta */
     struct lb_slice upload_id; /* UPLOAD, PART, END_UPLOAD */
     uint32_t part;             /* PART */
     struct vol_extent pack;    /* PACK */
@@ -108,8 +108,7 @@ struct vol_batch {
 
 #define VOL_BATCH_HEAD 56u
 /* bytes: VOL_BATCH_HEAD bytes of room, then b->records records. Fills the head and pads with zeros
- * to whole units. Without records b->units may say how many units it stands for (a gap at the end
- * of the ring): only the first of them is written. */
+ * to whole units. */
 void vol_batch_seal(struct vol_batch *b, struct lb_buf *bytes);
 /* bytes: from the batch's first unit on; what is behind it does not matter. Checks head, checksum
  * and padding; the records are the caller's to decode. */
@@ -118,15 +117,20 @@ int vol_batch_decode(struct lb_slice bytes, struct vol_batch *ret);
 /* A pack: begin, append records (vol_pack_add tells where each is), seal. */
 #define VOL_PACK_HEAD 40u
 void vol_pack_begin(struct lb_buf *pack);
-/* Returns the byte it begins at; *ret_len: its bytes. */
+/* Puts a record and, before it, its sequence number and checksum. Returns the byte where those
+ * begin; *ret_len: bytes of both. */
 uint32_t vol_pack_add(struct lb_buf *pack, const struct vol_record *r, uint32_t *ret_len);
 void vol_pack_seal(struct lb_buf *pack, const uint8_t volume[16], uint64_t seq, uint32_t records);
+/* Takes the first record off what is in a pack (or off those *ret_len bytes alone), and checks it.
+ * len and body_at count from where *rest began. */
+int vol_pack_record(struct lb_slice *rest, struct lb_arena *arena, struct vol_record *ret);
 /* Checks the head and the checksum of a pack; what is behind its last unit does not matter. */
 int vol_pack_decode(struct lb_slice pack, const uint8_t volume[16], uint64_t *ret_seq,
                     uint32_t *ret_records, struct lb_slice *ret_body);
 
-/* One extent of a checkpoint: records of buckets and uploads, and entries, which are heads with
- * place and checksums, without a body and without a meta blob of more than VOL_META_INLINE. */
+/* One extent of a checkpoint: records of buckets, uploads and packs (without `packed`), and
+ * entries, which are heads with place and checksums, without a body and without a meta blob of more
+ * than VOL_META_INLINE. */
 struct vol_chunk {
     uint64_t number; /* in the chain, from 0 */
     uint64_t seq;

@@ -8,6 +8,7 @@
 #define PACK_MAGIC "LbP1"
 #define CHUNK_MAGIC "LbC1"
 #define RECORD_MIN 16u
+#define PLACED_HEAD 16u
 
 /* ---- batches ---- */
 
@@ -18,9 +19,7 @@ void vol_batch_seal(struct vol_batch *b, struct lb_buf *bytes) {
         return;
     assert(used >= VOL_BATCH_HEAD && used % 8 == 0 && bytes->len <= VOL_BATCH_MAX * VOL_UNIT);
     char *head = bytes->ptr;
-    if (b->records > 0 || b->units == 0)
-        b->units = (unsigned)(bytes->len / VOL_UNIT);
-    assert(b->units * VOL_UNIT >= bytes->len && b->units <= VOL_BATCH_MAX);
+    b->units = (unsigned)(bytes->len / VOL_UNIT);
     memset(head, 0, VOL_BATCH_HEAD);
     vol_set_le(head + 8, b->epoch, 8);
     vol_set_le(head + 16, b->position, 8);
@@ -55,10 +54,9 @@ int vol_batch_decode(struct lb_slice bytes, struct vol_batch *ret) {
     };
     size_t least = (used + VOL_UNIT - 1) / VOL_UNIT;
     if (used % 8 != 0 || vol_get_le(head + 52, 4) != 0 || ret->flushed > ret->position ||
-        ret->records > ret->body.len / RECORD_MIN)
+        ret->records > ret->body.len / RECORD_MIN || units != least)
         return -EBADMSG;
-    bool gap = ret->records == 0 && ret->body.len == 0 && units > 0;
-    return units == least || gap ? 0 : -EBADMSG;
+    return 0;
 }
 
 /* ---- packs ---- */
@@ -73,11 +71,36 @@ void vol_pack_begin(struct lb_buf *pack) {
 }
 
 uint32_t vol_pack_add(struct lb_buf *pack, const struct vol_record *r, uint32_t *ret_len) {
-    size_t at = pack->len;
+    size_t at = pack->len, record = at + PLACED_HEAD;
     assert(r->kind == VOL_REC_PUT || r->kind == VOL_REC_PART);
+    vol_put_le(pack, r->object.seq, 8);
+    vol_put_le(pack, 0, 8);
     vol_record_encode(r, pack);
     *ret_len = (uint32_t)(pack->len - at);
+    if (pack->err == 0)
+        vol_set_le(pack->ptr + at + 8, vol_crc(lb_slice(pack->ptr + record, pack->len - record)),
+                   4);
     return (uint32_t)at;
+}
+
+int vol_pack_record(struct lb_slice *rest, struct lb_arena *arena, struct vol_record *ret) {
+    struct vol_cursor c = {.rest = *rest};
+    uint64_t seq = vol_take_le(&c, 8), sum = vol_take_le(&c, 4);
+    vol_take_zero(&c, 4);
+    struct lb_slice record = c.rest;
+    if (c.bad)
+        return -EBADMSG;
+    int err = vol_record_decode(&c.rest, arena, ret);
+    if (err)
+        return err;
+    if (ret->object.seq != seq || vol_crc(lb_slice_first(record, ret->len)) != sum ||
+        (ret->kind != VOL_REC_PUT && ret->kind != VOL_REC_PART))
+        return -EBADMSG;
+    ret->len += PLACED_HEAD;
+    if (ret->body_at)
+        ret->body_at += PLACED_HEAD;
+    *rest = c.rest;
+    return 0;
 }
 
 void vol_pack_seal(struct lb_buf *pack, const uint8_t volume[16], uint64_t seq, uint32_t records) {

@@ -5,7 +5,6 @@
 
 #define RECORD_HEAD 12u
 #define EXTENT_LEN 12u
-#define DISK_FLAGS (VOL_NULL | VOL_MARKER | VOL_OLD | VOL_DAMAGED)
 
 unsigned vol_etag_form(struct lb_slice etag, uint8_t ret_md5[16]) {
     if (etag.len == 0)
@@ -28,17 +27,20 @@ static int take_extents(struct vol_cursor *c, size_t n, struct lb_arena *arena,
     if (!e)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        e[i] = vol_take_extent(&all);
+        e[i] = (o->flags & VOL_COMPOSED) ? vol_take_run(&all) : vol_take_extent(&all);
         units += e[i].n;
     }
-    vol_want(c, !all.bad && (o->size == VOL_SIZE_ANY || units == vol_units_of(o->size)));
+    if (o->flags & VOL_COMPOSED)
+        vol_want(c, n == 1);
+    else
+        vol_want(c, !all.bad && (o->size == VOL_SIZE_ANY || units == vol_units_of(o->size)));
     o->extents = e;
     o->extents_n = n;
     return 0;
 }
 
 static int take_sums(struct vol_cursor *c, struct lb_arena *arena, struct vol_object *o) {
-    uint64_t n = vol_sums_of(o->size);
+    uint64_t n = o->flags & VOL_COMPOSED ? 0 : vol_sums_of(o->size);
     struct lb_slice all = vol_take(c, n * 4);
     if (c->bad || n == 0)
         return 0;
@@ -71,7 +73,7 @@ static void take_etag(struct vol_cursor *c, unsigned form, size_t len, struct lb
 }
 
 /* ETag, key and meta blob; inline_only: without a blob above VOL_META_INLINE. */
-static int take_head(struct vol_cursor *c, struct lb_arena *arena, uint8_t flags, bool inline_only,
+static int take_head(struct vol_cursor *c, struct lb_arena *arena, bool inline_only,
                      struct vol_object *o) {
     o->size = vol_take_le(c, 8);
     o->mtime_ns = (int64_t)vol_take_le(c, 8);
@@ -82,8 +84,9 @@ static int take_head(struct vol_cursor *c, struct lb_arena *arena, uint8_t flags
     size_t etag_len = vol_take_le(c, 1), extents_n = vol_take_le(c, 2);
     o->flags = (uint8_t)vol_take_le(c, 1);
     vol_take_zero(c, 5);
-    vol_want(c, !(o->flags & ~flags) && key_len <= LB_KEY_MAX && o->meta_len <= LB_META_MAX);
-    vol_want(c, o->size != VOL_SIZE_ANY && (extents_n || o->size <= VOL_INLINE_BODY_MAX));
+    vol_want(c, !(o->flags & ~VOL_DISK_FLAGS) && o->meta_len <= LB_META_MAX);
+    vol_want(c, key_len > 0 && key_len <= LB_KEY_MAX && o->size != VOL_SIZE_ANY);
+    vol_want(c, extents_n || (o->size <= VOL_INLINE_BODY_MAX && !(o->flags & VOL_COMPOSED)));
     int err = take_extents(c, extents_n, arena, o);
     if (err == 0)
         err = take_sums(c, arena, o);
@@ -105,16 +108,14 @@ static int take_object(struct vol_cursor *c, struct lb_arena *arena, struct vol_
         vol_want(c, len <= LB_UPLOAD_ID_MAX);
         r->upload_id = vol_take(c, len);
     }
-    int err = take_head(c, arena, DISK_FLAGS, false, o);
+    int err = take_head(c, arena, false, o);
     if (err)
         return err;
-    vol_want(c, o->key.len > 0);
+    vol_want(c, (r->kind == VOL_REC_PART) == !!(o->flags & VOL_PART));
     if (o->extents_n == 0 && !c->bad) {
         r->body_at = RECORD_HEAD + (size_t)(c->rest.ptr - start);
         r->body = vol_take(c, o->size);
     }
-    if (r->kind == VOL_REC_PART)
-        o->flags |= VOL_PART;
     return 0;
 }
 
@@ -122,8 +123,7 @@ static int take_entry(struct vol_cursor *c, struct lb_arena *arena, struct vol_o
     o->pack = vol_take_le(c, 8);
     o->pack_at = (uint32_t)vol_take_le(c, 4);
     o->pack_len = (uint32_t)vol_take_le(c, 4);
-    int err = take_head(c, arena, DISK_FLAGS | VOL_PART, true, o);
-    vol_want(c, o->key.len > 0);
+    int err = take_head(c, arena, true, o);
     if (o->pack == 0) {
         vol_want(c, o->pack_at == 0 && o->pack_len == 0);
         o->flags |= VOL_STAGED;
@@ -133,16 +133,15 @@ static int take_entry(struct vol_cursor *c, struct lb_arena *arena, struct vol_o
 
 static int take_version(struct vol_cursor *c, struct lb_arena *arena, struct vol_record *r) {
     struct vol_object *o = &r->object;
-    size_t key_len = vol_take_le(c, 2), extents_n = vol_take_le(c, 2), blob_len = vol_take_le(c, 4);
+    size_t key_len = vol_take_le(c, 2), extents_n = vol_take_le(c, 2);
+    vol_take_zero(c, 4);
     o->seq = vol_take_le(c, 8);
-    vol_want(c, key_len > 0 && key_len <= LB_KEY_MAX && blob_len <= LB_META_MAX);
+    vol_want(c, key_len > 0 && key_len <= LB_KEY_MAX);
     vol_want(c, (extents_n > 0) == (r->kind == VOL_REC_MOVE));
-    vol_want(c, blob_len == 0 || r->kind == VOL_REC_META);
     o->size = VOL_SIZE_ANY;
     int err = take_extents(c, extents_n, arena, o);
     o->size = 0;
     o->key = vol_take(c, key_len);
-    r->blob = vol_take(c, blob_len);
     return err;
 }
 
@@ -182,7 +181,6 @@ static int take_body(struct vol_cursor *c, struct lb_arena *arena, struct vol_re
     case VOL_REC_ENTRY:
         return take_entry(c, arena, &r->object);
     case VOL_REC_REMOVE:
-    case VOL_REC_META:
     case VOL_REC_MOVE:
     case VOL_REC_DAMAGED:
         return take_version(c, arena, r);

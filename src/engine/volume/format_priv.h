@@ -68,11 +68,17 @@ void vol_pad(struct lb_buf *b, size_t from, size_t to);
 /* An extent in the data region that is there: 12 bytes. */
 void vol_put_extent(struct lb_buf *b, struct vol_extent e);
 struct vol_extent vol_take_extent(struct vol_cursor *c);
+/* The same bytes with any numbers: {upload, parts} of a composed object. */
+static inline struct vol_extent vol_take_run(struct vol_cursor *c) {
+    uint64_t first = vol_take_le(c, 8);
+    return (struct vol_extent){first, vol_take_le(c, 4)};
+}
 
 enum { VOL_ETAG_NONE, VOL_ETAG_MD5, VOL_ETAG_TEXT };
 /* How an ETag is stored; sets ret_md5 for VOL_ETAG_MD5. */
 unsigned vol_etag_form(struct lb_slice etag, uint8_t ret_md5[16]);
 
+#define VOL_DISK_FLAGS (VOL_NULL | VOL_MARKER | VOL_OLD | VOL_DAMAGED | VOL_PART | VOL_COMPOSED)
 #define VOL_BUCKET_NAME_MAX 255u
 #define VOL_PACKED_LEN 16u
 #define VOL_SIZE_ANY UINT64_MAX /* no object has this size */

@@ -5,8 +5,6 @@
 
 #include "engine/volume/format_priv.h"
 
-#define DISK_FLAGS (VOL_NULL | VOL_MARKER | VOL_OLD | VOL_DAMAGED)
-
 static void put_extents(const struct vol_object *o, struct lb_buf *b) {
     for (size_t i = 0; i < o->extents_n; i++)
         vol_put_extent(b, o->extents[i]);
@@ -14,6 +12,10 @@ static void put_extents(const struct vol_object *o, struct lb_buf *b) {
 
 static bool extents_fit(const struct vol_object *o) {
     uint64_t units = 0;
+    if (o->flags & VOL_COMPOSED)
+        return o->extents_n == 1 && o->sums_n == 0;
+    if (o->sums_n != vol_sums_of(o->size))
+        return false;
     for (size_t i = 0; i < o->extents_n; i++)
         units += o->extents[i].n;
     return o->extents_n > 0 ? units == vol_units_of(o->size) : o->size <= VOL_INLINE_BODY_MAX;
@@ -25,7 +27,7 @@ static void put_head(const struct vol_object *o, struct lb_slice meta, uint8_t f
     struct lb_slice etag = lb_etag_slice(&o->etag);
     unsigned form = vol_etag_form(etag, md5);
     assert(o->key.len > 0 && o->key.len <= LB_KEY_MAX && o->meta_len <= LB_META_MAX);
-    assert(o->sums_n == vol_sums_of(o->size) && extents_fit(o));
+    assert(extents_fit(o));
     if (o->extents_n > UINT16_MAX && b->err == 0)
         b->err = -EMSGSIZE;
     if (form == VOL_ETAG_MD5)
@@ -38,7 +40,7 @@ static void put_head(const struct vol_object *o, struct lb_slice meta, uint8_t f
     vol_put_le(b, form, 1);
     vol_put_le(b, etag.len, 1);
     vol_put_le(b, o->extents_n, 2);
-    vol_put_le(b, flags, 1);
+    vol_put_le(b, flags & VOL_DISK_FLAGS, 1);
     vol_put_le(b, 0, 5);
     put_extents(o, b);
     for (size_t i = 0; i < o->sums_n; i++)
@@ -50,15 +52,17 @@ static void put_head(const struct vol_object *o, struct lb_slice meta, uint8_t f
 
 static void put_object(const struct vol_record *r, struct lb_buf *b) {
     const struct vol_object *o = &r->object;
+    bool part = r->kind == VOL_REC_PART;
     assert(o->extents_n > 0 || r->body.len == o->size);
     assert(o->meta.len == o->meta_len);
-    if (r->kind == VOL_REC_PART) {
+    assert(part || !(o->flags & VOL_PART));
+    if (part) {
         assert(r->upload_id.len <= LB_UPLOAD_ID_MAX);
         vol_put_le(b, r->part, 4);
         vol_put_le(b, r->upload_id.len, 4);
         lb_buf_append(b, r->upload_id);
     }
-    put_head(o, o->meta, o->flags & DISK_FLAGS, b);
+    put_head(o, o->meta, part ? o->flags | VOL_PART : o->flags, b);
     if (o->extents_n == 0)
         lb_buf_append(b, r->body);
 }
@@ -67,26 +71,23 @@ static void put_entry(const struct vol_object *o, struct lb_buf *b) {
     vol_put_le(b, o->pack, 8);
     vol_put_le(b, o->pack_at, 4);
     vol_put_le(b, o->pack_len, 4);
-    put_head(o, o->meta_len <= VOL_META_INLINE ? o->meta : (struct lb_slice){0},
-             o->flags & (DISK_FLAGS | VOL_PART), b);
+    put_head(o, o->meta_len <= VOL_META_INLINE ? o->meta : (struct lb_slice){0}, o->flags, b);
 }
 
-/* REMOVE, META, MOVE, DAMAGED: which version it is about. */
+/* REMOVE, MOVE, DAMAGED: which version it is about. */
 static void put_version(const struct vol_record *r, struct lb_buf *b) {
     const struct vol_object *o = &r->object;
-    bool meta = r->kind == VOL_REC_META, move = r->kind == VOL_REC_MOVE;
+    bool move = r->kind == VOL_REC_MOVE;
     assert(o->key.len > 0 && o->key.len <= LB_KEY_MAX);
     if (move && o->extents_n > UINT16_MAX && b->err == 0)
         b->err = -EMSGSIZE;
     vol_put_le(b, o->key.len, 2);
     vol_put_le(b, move ? o->extents_n : 0, 2);
-    vol_put_le(b, meta ? r->blob.len : 0, 4);
+    vol_put_le(b, 0, 4);
     vol_put_le(b, o->seq, 8);
     if (move)
         put_extents(o, b);
     lb_buf_append(b, o->key);
-    if (meta)
-        lb_buf_append(b, r->blob);
 }
 
 static void put_bucket(const struct vol_record *r, struct lb_buf *b) {
@@ -137,7 +138,6 @@ void vol_record_encode(const struct vol_record *r, struct lb_buf *ret) {
         put_entry(&r->object, ret);
         break;
     case VOL_REC_REMOVE:
-    case VOL_REC_META:
     case VOL_REC_MOVE:
     case VOL_REC_DAMAGED:
         put_version(r, ret);

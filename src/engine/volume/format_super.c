@@ -9,7 +9,7 @@
 #define MAGIC "LobosVol"
 #define SUM_AT 8u
 #define SUMMED_AT 12u
-#define SUPER_LEN 112u
+#define SUPER_LEN 116u
 #define FLAG_CLEAN 1u
 
 uint32_t vol_crc(struct lb_slice s) {
@@ -43,6 +43,7 @@ void vol_super_encode(const struct vol_super *s, uint8_t ret[VOL_UNIT]) {
     vol_set_le(ret + 96, s->checkpoint.n, 4);
     vol_set_le(ret + 100, s->clean ? FLAG_CLEAN : 0, 4);
     vol_set_le(ret + 104, s->next_seq, 8);
+    vol_set_le(ret + 112, s->replay_sum, 4);
     vol_set_le(ret + SUM_AT, vol_crc(lb_slice(ret + SUMMED_AT, VOL_UNIT - SUMMED_AT)), 4);
 }
 
@@ -77,6 +78,7 @@ int vol_super_decode(const uint8_t unit[VOL_UNIT], struct vol_super *ret) {
         .replay_seq = vol_get_le(unit + 80, 8),
         .checkpoint = {vol_get_le(unit + 88, 8), vol_get_le(unit + 96, 4)},
         .next_seq = vol_get_le(unit + 104, 8),
+        .replay_sum = (uint32_t)vol_get_le(unit + 112, 4),
         .clean = flags & FLAG_CLEAN,
     };
     memcpy(ret->id, unit + 16, sizeof(ret->id));
@@ -105,9 +107,7 @@ void vol_put_extent(struct lb_buf *b, struct vol_extent e) {
 }
 
 struct vol_extent vol_take_extent(struct vol_cursor *c) {
-    struct vol_extent e;
-    e.first = vol_take_le(c, 8);
-    e.n = vol_take_le(c, 4);
+    struct vol_extent e = vol_take_run(c);
     vol_want(c, e.n > 0 && e.first > VOL_JOURNAL_AT && e.first < VOL_UNITS_MAX);
     return e;
 }

@@ -68,6 +68,13 @@ static inline void env_object(struct records_env *env, struct vol_object *o, boo
     env_etag(env, &o->etag);
     if (!small)
         env_extents(env, vol_units_of(o->size), o);
+    if (env_below(env, 8) == 0) {
+        o->flags |= VOL_COMPOSED;
+        env->extents[0] = (struct vol_extent){lb_prng_next(&env->prng), env_below(env, 10000)};
+        o->extents = env->extents;
+        o->extents_n = 1;
+        return;
+    }
     o->sums = env->sums;
     o->sums_n = vol_sums_of(o->size);
     for (size_t i = 0; i < o->sums_n; i++)
@@ -76,10 +83,12 @@ static inline void env_object(struct records_env *env, struct vol_object *o, boo
 
 /* A record that borrows from env until the next one. */
 static inline struct vol_record env_record(struct records_env *env, enum vol_kind kind) {
+    if ((int)kind == 9) /* not used */
+        kind = VOL_REC_PUT;
     struct vol_record r = {.kind = kind, .bucket = (uint32_t)env_below(env, 1000)};
     bool object = kind == VOL_REC_PUT || kind == VOL_REC_PART || kind == VOL_REC_ENTRY;
-    bool version = object || kind == VOL_REC_REMOVE || kind == VOL_REC_META ||
-                   kind == VOL_REC_MOVE || kind == VOL_REC_DAMAGED;
+    bool version =
+        object || kind == VOL_REC_REMOVE || kind == VOL_REC_MOVE || kind == VOL_REC_DAMAGED;
     r.object.bucket = r.bucket;
     if (version || kind == VOL_REC_UPLOAD)
         r.object.key = env_slice(env, 1, 1024);
@@ -101,7 +110,7 @@ static inline struct vol_record env_record(struct records_env *env, enum vol_kin
         r.name = env_slice(env, 1, 63);
     if (kind == VOL_REC_BUCKET || kind == VOL_REC_UPLOAD)
         r.created_ns = (int64_t)lb_prng_next(&env->prng);
-    if (kind == VOL_REC_BUCKET || kind == VOL_REC_UPLOAD || kind == VOL_REC_META)
+    if (kind == VOL_REC_BUCKET || kind == VOL_REC_UPLOAD)
         r.blob = env_slice(env, 0, 500);
     if (kind == VOL_REC_PACK) {
         r.pack = (struct vol_extent){5000 + env_below(env, 10000), 1 + env_below(env, 300)};

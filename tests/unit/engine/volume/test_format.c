@@ -16,6 +16,7 @@ static struct vol_super a_super(struct lb_prng *p) {
         .replay_at = lb_prng_next(p),
         .replay_seq = lb_prng_below(p, 1000),
         .next_seq = 1000 + lb_prng_below(p, 1000),
+        .replay_sum = (uint32_t)lb_prng_next(p),
         .clean = lb_prng_below(p, 2),
     };
     s.journal_units = vol_journal_units(s.units);
@@ -89,7 +90,7 @@ static void test_super_rules(void **state) {
     assert_int_equal(with(unit, 88, 100, 8), -EBADMSG);
     assert_int_equal(with(unit, 96, UINT32_MAX, 4), -EBADMSG);
     assert_int_equal(with(unit, 100, 2, 4), -EBADMSG);
-    assert_int_equal(with(unit, 112, 1, 1), -EBADMSG);
+    assert_int_equal(with(unit, 116, 1, 1), -EBADMSG);
     assert_int_equal(with(unit, 4095, 1, 1), -EBADMSG);
 }
 
@@ -230,18 +231,6 @@ static void test_batch_torn(void **state) {
     free(env);
 }
 
-static void test_batch_gap(void **state) {
-    struct vol_batch b = {.epoch = 1, .position = 10, .first_seq = 7, .units = 200}, got;
-    struct lb_buf buf;
-    lb_buf_init(&buf, 1 << 20);
-    put_batch(&buf, &b, NULL);
-    assert_int_equal(buf.len, VOL_UNIT);
-    assert_int_equal(vol_batch_decode(lb_buf_slice(&buf), &got), 0);
-    assert_int_equal(got.units, 200);
-    assert_int_equal(got.records, 0);
-    lb_buf_fini(&buf);
-}
-
 static void test_pack(void **state) {
     struct records_env *env = calloc(1, sizeof(*env));
     struct lb_arena arena;
@@ -266,7 +255,7 @@ static void test_pack(void **state) {
     for (unsigned i = 0; i < 20; i++) {
         struct vol_record r;
         assert_ptr_equal(body.ptr, pack.ptr + at[i]);
-        assert_int_equal(vol_record_decode(&body, &arena, &r), 0);
+        assert_int_equal(vol_pack_record(&body, &arena, &r), 0);
         assert_int_equal(r.len, len[i]);
         assert_int_equal(r.kind, i % 2 ? VOL_REC_PUT : VOL_REC_PART);
         lb_arena_reset(&arena);
@@ -335,7 +324,7 @@ int main(void) {
         cmocka_unit_test(test_record_damage),
         cmocka_unit_test(test_batch_every_bit),
         cmocka_unit_test(test_batch_torn),
-        cmocka_unit_test(test_batch_gap),
+
         cmocka_unit_test(test_pack),
         cmocka_unit_test(test_chunk),
         cmocka_unit_test(test_packed),
