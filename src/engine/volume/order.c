@@ -222,9 +222,10 @@ uint32_t vol_order_remove(struct vol_order *t, const void *key, uint32_t *ret_ne
     while (!n->leaf) {
         enlarge(t, n, search_child(t, n, key));
         if (n->n == 1) { /* the root alone can come down to one child */
+            uint32_t child = n->child[0];
             node_give(t, t->root);
-            t->root = n->child[0];
-            n = at(t, t->root);
+            t->root = child;
+            n = at(t, child);
             continue;
         }
         unsigned i = search_child(t, n, key);
