@@ -10,6 +10,7 @@ struct lb_volume_conf {
     const char *path; /* of a file or block device */
     uint64_t size;    /* bytes of a file that is made; 0: it must be there. A device's is its own */
     bool format;      /* format what is there even though it is not empty */
+    bool no_keeper;   /* no housekeeping thread: the owner calls vol_keep, as the simulator does */
     uint64_t staged_max; /* bytes of small objects and heads that wait in memory; 0: 8 MiB */
 };
 
