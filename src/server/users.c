@@ -54,7 +54,7 @@ static int beside_volume(const struct lb_config *c, struct lb_vfs *v, struct lb_
                          char ret[PATH_MAX]) {
     struct lb_vfs_stat stat;
     int err = v->ops->stat(v, -1, c->volume_path, &stat);
-    if (err == 0 && stat.type == LB_VFS_OTHER) {
+    if (err == 0 && (stat.type == LB_VFS_BLOCK || stat.type == LB_VFS_OTHER)) {
         lb_buf_append(why, LB_S("users_file must be set: a volume that is a device has no place "
                                 "for it"));
         return -EINVAL;
