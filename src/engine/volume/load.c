@@ -2,14 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/volume/format_priv.h"
 #include "engine/volume/ops_priv.h"
 
-#define PACKED_HEAD 16u /* before a record in a pack: seq, checksum */
-
-/* bytes: the record as it was encoded. */
-static int decode(struct vol_load *l, struct lb_slice bytes) {
-    int err = vol_record_decode(&bytes, l->arena, &l->record);
+/* Is it the record that was looked for? err: of decoding it. */
+static int check(const struct vol_load *l, int err) {
     if (err == -ENOMEM)
         return err;
     const struct vol_record *r = &l->record;
@@ -22,12 +18,7 @@ static int decode(struct vol_load *l, struct lb_slice bytes) {
 static int unpack(struct vol_load *l) {
     struct lb_slice all;
     int err = lb_arena_copy(l->arena, lb_slice(l->bytes + l->at, l->len), &all);
-    if (err)
-        return err;
-    struct lb_slice record = lb_slice_from(all, PACKED_HEAD);
-    if (vol_get_le(all.ptr, 8) != l->seq || vol_get_le(all.ptr + 8, 4) != vol_crc(record))
-        return LB_ERR_CORRUPT;
-    return decode(l, record);
+    return err ? err : check(l, vol_pack_record(&all, l->arena, &l->record));
 }
 
 static void loaded(struct vol_io *io, int err) {
@@ -55,8 +46,6 @@ static int find(struct vol_engine *v, struct vol_load *l, struct lb_slice *ret) 
         l->staged = vol_staged_find(v, l->seq);
         return l->staged ? lb_arena_copy(l->arena, l->staged->record, ret) : LB_ERR_CORRUPT;
     }
-    if (o.pack_len < PACKED_HEAD)
-        return LB_ERR_CORRUPT;
     l->at = o.pack_at % VOL_UNIT;
     l->len = o.pack_len;
     l->hold = vol_hold(v, VOL_HOLD_PACK | o.pack);
@@ -69,8 +58,10 @@ int vol_load(struct vol_load *l) {
     pthread_mutex_lock(&v->lock);
     int rc = find(v, l, &record);
     pthread_mutex_unlock(&v->lock);
-    if (rc <= 0)
-        return rc ? rc : decode(l, record);
+    if (rc == 0)
+        return check(l, vol_record_decode(&record, l->arena, &l->record));
+    if (rc < 0)
+        return rc;
     struct vol_port *p = vol_loop_of(l->port)->device;
     size_t size = (size_t)vol_units_of(l->at + l->len) * VOL_UNIT;
     l->bytes = aligned_alloc(VOL_UNIT, size);

@@ -74,6 +74,31 @@ struct vol_load {
 /* Returns 1 when done will come; 0; or -ENOENT (it is gone), CORRUPT, -ENOMEM. No lock. */
 int vol_load(struct vol_load *l);
 
+/* ---- list.c: meta blobs for a list, those that the index does not hold after it ---- */
+
+struct vol_want {
+    uint32_t bucket;
+    struct lb_slice key; /* good until the operation is done */
+    uint64_t seq;
+    struct lb_slice *ret;
+};
+
+struct vol_metas {
+    struct vol_load load;
+    struct lb_arena arena;
+    struct lb_engine_op *op;
+    struct vol_want *wants;
+    size_t n, at;
+};
+
+/* For at most max blobs of op; NULL without memory. */
+struct vol_metas *vol_metas_new(struct lb_engine_port *p, struct lb_engine_op *op, size_t max);
+/* Sets *ret now or when run; under the lock. Returns 0 or -ENOMEM. */
+int vol_metas_add(struct vol_metas *m, const struct vol_object *o, struct lb_slice key,
+                  struct lb_slice *ret);
+/* Loads what is missing (err 0), completes the operation, frees m. No lock. */
+void vol_metas_run(struct vol_metas *m, int err);
+
 /* ---- runs of units ---- */
 
 /* Reads or writes of one piece of a body in its extents: as many transfers as extents it crosses.
