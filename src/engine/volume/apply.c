@@ -134,15 +134,15 @@ static int put(struct vol_engine *v, const struct vol_record *r, uint64_t positi
     o.pack_at = o.pack_len = 0;
     if ((o.flags & VOL_COMPOSED) && o.extents_n != 1)
         return -EBADMSG;
+    /* Even when it is there: a checkpoint may have seen the object and, before, its upload. */
+    if (o.flags & VOL_COMPOSED)
+        vol_catalog_end_upload(v, o.extents[0].first);
     if (vol_index_version(v->index, o.bucket, o.key, o.seq, &was) == 0)
         return put_again(v, &o, &was, position);
     int rc = r->kind == VOL_REC_PART ? make_way_part(v, &o, position) : make_way(v, &o, position);
-    if (rc)
-        return rc;
-    rc = vol_index_put(v->index, &o);
-    if (rc == 0 && (o.flags & VOL_COMPOSED))
-        vol_catalog_end_upload(v, o.extents[0].first);
-    return rc;
+    if (rc > 0 && (o.flags & VOL_COMPOSED))
+        vol_release_parts(v, o.extents[0].first, o.seq, position);
+    return rc ? rc : vol_index_put(v->index, &o);
 }
 
 /* ---- the others ---- */
@@ -170,8 +170,10 @@ static int damaged(struct vol_engine *v, const struct vol_record *r) {
 
 static struct vol_pack *pack_add(struct vol_engine *v, struct vol_extent e) {
     struct vol_pack *p = vol_pack_find(v, e.first);
-    if (p)
+    if (p) {
+        p->extent = e; /* in a replay: of an earlier pack that began there */
         return p;
+    }
     p = calloc(1, sizeof(*p));
     if (!p)
         return NULL;

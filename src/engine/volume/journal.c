@@ -209,6 +209,9 @@ static bool make(struct vol_engine *v) {
     uint64_t units = j->failed ? VOL_BATCH_MAX : room(v, change_of(j->pending.next));
     j->units = 0;
     j->sync = false;
+    j->made_at = j->at;
+    j->made_seq = j->next_seq;
+    j->made_previous = j->previous;
     j->full = units == 0;
     if (j->full) {
         pthread_cond_broadcast(&v->wake);
@@ -322,6 +325,7 @@ static void end(struct vol_engine *v, struct vol_loop *own, struct lb_list *ret)
         j->synced += c->written && c->sync;
         finish(v, c, own, ret);
     }
+    j->units = 0;
     if (j->at - j->tail > v->super.journal_units / 2 || v->staged_bytes > v->conf.staged_max)
         pthread_cond_broadcast(&v->wake);
     pass_lead(v);

@@ -136,10 +136,14 @@ struct vol_journal {
     bool full;   /* changes wait for a checkpoint */
     /* the batch in flight */
     struct lb_list batch; /* struct vol_change */
-    struct lb_buf bytes;  /* VOL_BATCH_MAX units, aligned */
+    /* What at, next_seq and previous were before it: where the replay of what has not been applied
+     * begins, while units is not 0. */
+    uint64_t made_at, made_seq;
+    uint32_t made_previous;
+    struct lb_buf bytes; /* VOL_BATCH_MAX units, aligned */
     struct vol_change *leader;
     struct vol_io io;
-    unsigned units;
+    unsigned units; /* 0: none is in flight */
     bool sync;
     uint64_t synced; /* changes made durable */
 };
@@ -225,6 +229,7 @@ struct vol_pack {
     struct lb_map_node by_unit;
     struct vol_extent extent;
     uint64_t live; /* bytes of records in it that the index names */
+    bool unreadable; /* found by compaction, which leaves it alone */
 };
 
 /* A loop's port. */
