@@ -104,11 +104,21 @@ int vol_entry_compare(const void *entry, const void *key) {
 
 /* Is the ETag 32 lower-case hexadecimal digits? */
 static bool is_md5(const struct lb_etag *etag, uint8_t ret[MD5]) {
-    char text[2 * MD5 + 1];
-    if (etag->len != 2 * MD5 || lb_hex_decode(lb_etag_slice(etag), ret, MD5) < 0)
+    static const uint8_t digit[256] = {
+        /* and 1 */
+        ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+        ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+        ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16};
+    if (etag->len != 2 * MD5)
         return false;
-    lb_hex_encode(ret, MD5, text);
-    return memcmp(text, etag->text, 2 * MD5) == 0;
+    bool good = true;
+    for (unsigned i = 0; i < MD5; i++) {
+        unsigned high = digit[(uint8_t)etag->text[2 * i]];
+        unsigned low = digit[(uint8_t)etag->text[2 * i + 1]];
+        good = good && high && low;
+        ret[i] = (uint8_t)((high - 1) << 4 | ((low - 1) & 15));
+    }
+    return good;
 }
 
 static bool in_range(const struct vol_object *o) {

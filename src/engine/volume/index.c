@@ -25,6 +25,7 @@ struct lazy {
     size_t last_keys; /* loaded so far */
     struct vol_extent singles[VOL_INDEX_SINGLES];
     unsigned next_single;
+    struct usage *usage; /* that was looked for last, or NULL */
 };
 
 struct vol_index {
@@ -77,8 +78,14 @@ static struct vol_entry *entry_at(const struct vol_index *x, uint32_t n) {
 /* ---- counts of buckets ---- */
 
 static struct usage *usage_find(const struct vol_index *x, uint32_t bucket) {
+    struct usage *last = x->lazy->usage;
+    if (last && last->bucket == bucket)
+        return last;
     struct lb_map_node *n = lb_map_find(&x->usages, bucket, &bucket);
-    return n ? LB_CONTAINER_OF(n, struct usage, by_bucket) : NULL;
+    if (!n)
+        return NULL;
+    x->lazy->usage = LB_CONTAINER_OF(n, struct usage, by_bucket);
+    return x->lazy->usage;
 }
 
 static int usage_make(struct vol_index *x, uint32_t bucket) {
@@ -100,6 +107,7 @@ static void usage_drop_empty(struct vol_index *x, uint32_t bucket) {
     if (!u || u->entries)
         return;
     lb_map_remove(&x->usages, &u->by_bucket);
+    x->lazy->usage = NULL;
     free(u);
 }
 

@@ -44,8 +44,11 @@ static uint32_t *slot_of(const struct vol_keys *k, uint32_t hash) {
 
 uint32_t vol_keys_find(const struct vol_keys *k, uint32_t bucket, struct lb_slice key) {
     uint32_t n = *slot_of(k, vol_keys_hash(bucket, key));
-    while (n && !vol_entry_is(entry_at(k, n), bucket, key))
-        n = entry_at(k, n)->chain;
+    for (; n; n = entry_at(k, n)->chain) {
+        vol_entry_prefetch(entry_at(k, n));
+        if (vol_entry_is(entry_at(k, n), bucket, key))
+            break;
+    }
     return n;
 }
 

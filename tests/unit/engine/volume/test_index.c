@@ -54,20 +54,23 @@ static bool is_there(size_t i, uint32_t bucket, struct lb_slice key, uint64_t se
     return i < model_n && compare(&model[i]->o, bucket, key, seq) == 0;
 }
 
-static bool same(const struct vol_object *a, const struct vol_object *b) {
-    if (a->bucket != b->bucket || !lb_slice_eq(a->key, b->key) || a->seq != b->seq ||
-        a->size != b->size || a->mtime_ns != b->mtime_ns || a->flags != b->flags ||
-        !lb_slice_eq(lb_etag_slice(&a->etag), lb_etag_slice(&b->etag)))
-        return false;
-    if (a->meta_len != b->meta_len || !lb_slice_eq(a->meta, b->meta) || a->pack != b->pack ||
-        a->pack_at != b->pack_at || a->pack_len != b->pack_len || a->sums_n != b->sums_n ||
-        a->extents_n != b->extents_n)
+static bool same_arrays(const struct vol_object *a, const struct vol_object *b) {
+    if (a->sums_n != b->sums_n || a->extents_n != b->extents_n)
         return false;
     for (size_t i = 0; i < a->extents_n; i++) {
         if (a->extents[i].first != b->extents[i].first || a->extents[i].n != b->extents[i].n)
             return false;
     }
     return a->sums_n == 0 || memcmp(a->sums, b->sums, a->sums_n * sizeof(*a->sums)) == 0;
+}
+
+static bool same(const struct vol_object *a, const struct vol_object *b) {
+    if (compare(a, b->bucket, b->key, b->seq) != 0 || a->size != b->size ||
+        a->mtime_ns != b->mtime_ns || a->flags != b->flags ||
+        !lb_slice_eq(lb_etag_slice(&a->etag), lb_etag_slice(&b->etag)))
+        return false;
+    return a->meta_len == b->meta_len && lb_slice_eq(a->meta, b->meta) && a->pack == b->pack &&
+           a->pack_at == b->pack_at && a->pack_len == b->pack_len && same_arrays(a, b);
 }
 
 /* A number of 0 to `bits` bits. */
@@ -331,27 +334,28 @@ static const char *reload(bool ordered) {
     return check();
 }
 
+static const char *step(uint64_t number_of) {
+    uint64_t what = below(100);
+    if (what < (number_of % 1500 < 1000 ? 60 : 20))
+        return step_put();
+    if (what < 70)
+        return step_remove();
+    if (what < 75)
+        return step_again();
+    if (what < 80)
+        return step_set();
+    return what < 95 ? step_find() : step_walk();
+}
+
+/* Grows and shrinks by turns. */
 static const char *run(uint64_t seed, uint64_t rounds) {
     const char *failure = "";
     begin(seed);
-    for (uint64_t step = 0; step < rounds && !failure[0]; step++) {
-        bool growing = step % 1500 < 1000;
-        uint64_t what = below(100);
-        if (what < (growing ? 60 : 20))
-            failure = step_put();
-        else if (what < 70)
-            failure = step_remove();
-        else if (what < 75)
-            failure = step_again();
-        else if (what < 80)
-            failure = step_set();
-        else if (what < 95)
-            failure = step_find();
-        else
-            failure = step_walk();
-        if (!failure[0] && (model_n < 100 || step % 16 == 0))
+    for (uint64_t i = 0; i < rounds && !failure[0]; i++) {
+        failure = step(i);
+        if (!failure[0] && (model_n < 100 || i % 16 == 0))
             failure = check();
-        if (!failure[0] && step % 1000 == 999)
+        if (!failure[0] && i % 1000 == 999)
             failure = reload(below(2));
     }
     while (model_n && !failure[0])

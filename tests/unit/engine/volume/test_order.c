@@ -123,36 +123,47 @@ static const char *check(bool all) {
     return all ? walk(0, SIZE_MAX) : "";
 }
 
-/* Grows and shrinks by turns, over keys from `range`. */
-static const char *run(uint64_t seed, uint64_t rounds) {
+static const char *step(uint64_t key, uint64_t adding) {
+    uint64_t what = lb_prng_below(&pair.prng, 100);
+    if (what < adding)
+        add(key);
+    else if (what < 95)
+        return take_out(key);
+    else if (what < 97)
+        return set(key);
+    else
+        return walk(key, 300);
+    return "";
+}
+
+static const char *empty(void) {
     const char *failure = "";
-    begin(seed);
-    uint64_t range = seed % 3 == 0 ? 300 : seed % 3 == 1 ? 5000 : 1000000;
-    unsigned adding = 80;
-    for (uint64_t step = 0; step < rounds && !failure[0]; step++) {
-        if (step % (rounds / 6 + 1) == 0)
-            adding = adding == 80 ? 15 : 80;
-        if (step == 0)
-            adding = 80;
-        uint64_t key = 1 + lb_prng_below(&pair.prng, range), what = lb_prng_below(&pair.prng, 100);
-        if (lb_prng_below(&pair.prng, 2) && pair.n)
-            key = pair.keys[lb_prng_below(&pair.prng, pair.n)];
-        if (what < adding)
-            add(seed % 4 == 0 ? range + step : key);
-        else if (what < 95)
-            failure = take_out(key);
-        else if (what < 97)
-            failure = set(key);
-        else
-            failure = walk(key, 300);
-        if (!failure[0] && (pair.n < 500 || step % 16 == 0))
-            failure = check(step % 64 == 0);
-    }
     while (pair.n && !failure[0]) {
         failure = take_out(pair.keys[lb_prng_below(&pair.prng, pair.n)]);
         if (!failure[0] && (pair.n < 500 || pair.n % 16 == 0))
             failure = check(false);
     }
+    return failure;
+}
+
+/* Grows and shrinks by turns, over few keys or many. */
+static const char *run(uint64_t seed, uint64_t rounds) {
+    static const uint64_t ranges[] = {300, 5000, 1000000};
+    const char *failure = "";
+    begin(seed);
+    for (uint64_t i = 0; i < rounds && !failure[0]; i++) {
+        uint64_t range = ranges[seed % 3], key = 1 + lb_prng_below(&pair.prng, range);
+        bool growing = i * 6 / rounds % 2 == 0;
+        if (lb_prng_below(&pair.prng, 2) && pair.n)
+            key = pair.keys[lb_prng_below(&pair.prng, pair.n)];
+        if (seed % 4 == 0 && growing)
+            key = range + i; /* always behind the last */
+        failure = step(key, growing ? 80 : 15);
+        if (!failure[0] && (pair.n < 500 || i % 16 == 0))
+            failure = check(i % 64 == 0);
+    }
+    if (!failure[0])
+        failure = empty();
     end();
     return failure;
 }
