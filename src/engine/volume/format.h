@@ -14,9 +14,10 @@
 #define VOL_JOURNAL_AT 512u
 #define VOL_JOURNAL_MIN 4096u
 #define VOL_JOURNAL_MAX 131072u
-#define VOL_UNITS_MIN 16384u    /* 64 MiB */
+#define VOL_UNITS_MIN 8192u     /* 32 MiB */
 #define VOL_BATCH_MAX 256u      /* units of a batch */
 #define VOL_PACK_MAX (1u << 20) /* bytes of a pack */
+#define VOL_CHUNK_MAX 4096u     /* units of an extent of a checkpoint */
 #define VOL_UNITS_MAX (1ull << 48)
 
 /* CRC-32C: of everything here, and of each VOL_SUM_SIZE of a body. */
