@@ -249,8 +249,6 @@ static void apply(struct vol_engine *v, struct vol_change *c) {
     if (err) {
         c->err = err;
         vol_journal_fail(v, err);
-    } else if (c->applied) {
-        c->applied(v, c);
     }
 }
 

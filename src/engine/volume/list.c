@@ -185,36 +185,38 @@ static int add_version(struct walk *w, const struct vol_object *o) {
     return w->metas ? vol_metas_add(w->metas, o, e->key, &e->info.meta) : 0;
 }
 
+/* Shows an entry, or does not, and moves the walk behind it and what goes with it. Returns 1 when
+ * that is a jump. */
+static int visit(struct walk *w, const struct vol_object *o) {
+    const struct lb_engine_op *op = w->op;
+    bool old = o->flags & VOL_OLD && !op->versions;
+    if (old || (o->flags & VOL_MARKER && !op->versions)) {
+        go_to(w, o->key, 0);
+        return 1;
+    }
+    struct lb_slice prefix = common_prefix(op, o->key);
+    int err = prefix.len ? add_prefix(w, prefix) : add_version(w, o);
+    if (err || w->done)
+        return err;
+    if (!prefix.len)
+        go_to(w, o->key, o->seq - 1);
+    return prefix.len > 0;
+}
+
 /* Looks at entries, at most so many. */
 static int steps(struct walk *w) {
-    const struct lb_engine_op *op = w->op;
     struct vol_index *x = w->v->index;
     struct vol_object o;
-    bool there = vol_index_seek(x, w->bucket, lb_slice(w->key, w->key_len), w->seq, &o) == 0;
-    int err = 0;
-    for (unsigned i = 0; i < STEPS_MAX && !err && !w->done; i++) {
-        if (!there || o.bucket != w->bucket || !lb_slice_starts_with(o.key, op->prefix)) {
+    int rc = 1;
+    for (unsigned i = 0; i < STEPS_MAX && rc >= 0 && !w->done; i++) {
+        struct lb_slice key = lb_slice(w->key, w->key_len);
+        int err = rc ? vol_index_seek(x, w->bucket, key, w->seq, &o) : vol_index_next(x, &o, &o);
+        if (err || o.bucket != w->bucket || !lb_slice_starts_with(o.key, w->op->prefix))
             w->done = true;
-            break;
-        }
-        bool shown = op->versions || !(o.flags & (VOL_OLD | VOL_MARKER));
-        struct lb_slice prefix = shown ? common_prefix(op, o.key) : LB_S("");
-        if (prefix.len)
-            err = add_prefix(w, prefix);
-        else if (shown)
-            err = add_version(w, &o);
-        if (err || w->done)
-            break;
-        if (prefix.len || (o.flags & VOL_OLD && !op->versions)) {
-            if (!prefix.len)
-                go_to(w, o.key, 0);
-            there = vol_index_seek(x, w->bucket, lb_slice(w->key, w->key_len), w->seq, &o) == 0;
-            continue;
-        }
-        go_to(w, o.key, o.seq - 1);
-        there = vol_index_next(x, &o, &o) == 0;
+        else
+            rc = visit(w, &o);
     }
-    return err;
+    return rc < 0 ? rc : 0;
 }
 
 static int walk(struct walk *w) {

@@ -38,9 +38,7 @@ int vol_room(const struct vol_engine *v);
 struct vol_call {
     struct vol_change c;
     struct lb_engine_op *op;
-    struct lb_engine_port *port;
-    uint64_t upload; /* number */
-    char key[VOL_PART_KEY_LEN + 1], id[VOL_UPLOAD_ID_LEN + 1];
+    uint64_t upload;    /* number */
     struct lb_buf keys; /* of `more` */
 };
 

@@ -167,53 +167,53 @@ static void opened(struct reader *r, int err, bool later) {
         op->done(op, err == -ENOENT ? LB_ERR_SLOW_DOWN : err);
 }
 
-/* What came goes to where it is needed. */
-static void take_loaded(struct reader *r) {
+/* The first segment whose small body is not there yet, or NULL. */
+static struct segment *missing(struct reader *r) {
+    for (; r->loaded < r->segments_n; r->loaded++) {
+        struct segment *s = &r->segments[r->loaded];
+        if (s->extents_n == 0 && s->body.len != s->size)
+            return s;
+    }
+    return NULL;
+}
+
+/* What was loaded goes to where it is needed. */
+static int take_loaded(struct reader *r) {
     const struct vol_record *rec = &r->load.record;
+    struct segment *s = missing(r);
     if (rec->object.seq == r->object.seq) {
         r->head_loaded = true;
         r->r.info.meta = rec->object.meta;
     }
-    if (r->loaded < r->segments_n && r->segments[r->loaded].seq == rec->object.seq)
-        r->segments[r->loaded].body = rec->body;
+    if (!s)
+        return 0;
+    s->body = rec->body;
+    return rec->object.seq == s->seq && s->body.len == s->size ? 0 : LB_ERR_CORRUPT;
 }
 
-/* Loads what is not in the index, one after the other: a long meta blob, small bodies. */
+/* Loads what is not in the index, one after the other: small bodies, a long meta blob. */
 static void load_next(struct reader *r, bool later) {
-    for (;;) {
-        struct segment *s = r->loaded < r->segments_n ? &r->segments[r->loaded] : NULL;
-        if (s && (s->extents_n || s->body.len == s->size)) {
-            r->loaded++;
-            continue;
-        }
-        if (!s && r->head_loaded) {
-            opened(r, 0, later);
-            return;
-        }
+    int rc = 0;
+    while (rc == 0) {
+        const struct segment *s = missing(r);
+        if (!s && r->head_loaded)
+            break;
         r->load.bucket = s ? s->bucket : r->object.bucket;
         r->load.key = s ? s->key : r->object.key;
         r->load.seq = s ? s->seq : r->object.seq;
-        int rc = vol_load(&r->load);
+        rc = vol_load(&r->load);
         if (rc > 0)
             return;
         if (rc == 0)
-            take_loaded(r);
-        if (rc == 0 && s && s->body.len != s->size)
-            rc = LB_ERR_CORRUPT;
-        if (rc < 0) {
-            opened(r, rc, later);
-            return;
-        }
+            rc = take_loaded(r);
     }
+    opened(r, rc, later);
 }
 
 static void on_load(struct vol_load *l, int err) {
     struct reader *r = LB_CONTAINER_OF(l, struct reader, load);
     if (!err)
-        take_loaded(r);
-    if (!err && r->loaded < r->segments_n &&
-        r->segments[r->loaded].body.len != r->segments[r->loaded].size)
-        err = LB_ERR_CORRUPT;
+        err = take_loaded(r);
     if (err)
         opened(r, err, false);
     else

@@ -305,7 +305,6 @@ void vol_upload_complete(struct lb_engine_port *p, struct lb_engine_op *op) {
         return;
     }
     complete->call.op = op;
-    complete->call.port = p;
     complete->call.c = (struct vol_change){
         .alone = true, .sync = !op->relaxed, .decide = decide_complete, .done = completed};
     vol_journal_submit(vol_of(p), vol_loop_of(p), &complete->call.c);

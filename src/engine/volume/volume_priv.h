@@ -7,7 +7,6 @@
 #define LB_ENGINE_VOLUME_PRIV_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/err.h"
 #include "base/list.h"
@@ -83,7 +82,7 @@ struct vol_staged {
 
 struct vol_loop;
 
-/* A change on its way into the journal. decide and apply run under the lock, done on its loop. */
+/* A change on its way into the journal. decide runs under the lock, done on its loop. */
 struct vol_change {
     struct lb_list link;
     struct vol_loop *loop; /* NULL: of vol_journal_now */
@@ -96,8 +95,6 @@ struct vol_change {
      * preconditions and fills in `record` (seq is c->seq). Returns 0, or an error that it ends
      * with, leaving no trace; 1: there is nothing to do, which is success. May set `more`. */
     int (*decide)(struct vol_engine *v, struct vol_change *c);
-    /* Optional: when its records have been applied (vol_replay), still under the lock. */
-    void (*applied)(struct vol_engine *v, struct vol_change *c);
     void (*done)(struct vol_change *c, int err);
     struct vol_record record;
     struct vol_record *more; /* written behind record, in the same batch; owned by the change */
@@ -217,9 +214,7 @@ struct vol_engine {
     struct vol_extent *checkpoint; /* extents of the one that the superblock names; owned */
     size_t checkpoint_n;
     struct lb_map packs;     /* struct vol_pack by unit: live bytes of each */
-    uint64_t reserved_units; /* taken for bodies being written */
     uint64_t reads, read_bytes, writes, write_bytes, syncs, damaged;
-    atomic_uint bucket_changes;
     pthread_t keeper; /* housekeeping */
     bool keeper_runs, stopping;
     pthread_cond_t wake; /* the keeper, and who waits for it */
@@ -228,7 +223,7 @@ struct vol_engine {
 struct vol_pack {
     struct lb_map_node by_unit;
     struct vol_extent extent;
-    uint64_t live; /* bytes of records in it that the index names */
+    uint64_t live;   /* bytes of records in it that the index names */
     bool unreadable; /* found by compaction, which leaves it alone */
 };
 

@@ -102,7 +102,6 @@ void vol_call(struct lb_engine_port *p, struct lb_engine_op *op, uint64_t key_ha
         return;
     }
     call->op = op;
-    call->port = p;
     call->c = (struct vol_change){.key_hash = key_hash,
                                   .alone = alone,
                                   .sync = !op->relaxed,

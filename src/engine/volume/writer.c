@@ -75,33 +75,33 @@ static int take(struct vol_engine *v, struct vol_writer *w, uint64_t n) {
     return rc < 0 ? rc : 0;
 }
 
-/* Makes sure of units for a body of `size` bytes; a known size is taken at once, an unknown one in
- * steps that grow. In scattered free space it takes pieces. */
-static int reserve(struct vol_engine *v, struct vol_writer *w, uint64_t size) {
-    uint64_t least = vol_units_of(size), want = vol_units_of(w->hint);
-    if (least <= w->units)
-        return 0;
+/* Units to take at once when a body has come to need `least`: a known size is taken as a whole, an
+ * unknown one in steps that grow. */
+static uint64_t step(const struct vol_writer *w, uint64_t least) {
+    uint64_t want = vol_units_of(w->hint);
     if (w->hint == LB_SIZE_UNKNOWN || want < least) {
-        uint64_t step = w->units < STEP_MIN ? STEP_MIN : w->units;
-        want = w->units + (step < STEP_MAX ? step : STEP_MAX);
-        want = want < least ? least : want;
+        uint64_t more = w->units < STEP_MIN ? STEP_MIN : w->units;
+        want = w->units + (more < STEP_MAX ? more : STEP_MAX);
     }
-    uint64_t n = want - w->units;
-    int err = 0;
-    while (w->units < least && !err) {
-        err = extents_room(w, TAKE_MAX);
+    return (want < least ? least : want) - w->units;
+}
+
+/* Makes sure of units for a body of `size` bytes. In scattered free space it takes pieces. */
+static int reserve(struct vol_engine *v, struct vol_writer *w, uint64_t size) {
+    uint64_t least = vol_units_of(size);
+    uint64_t n = least > w->units ? step(w, least) : 0;
+    while (w->units < least) {
+        int err = extents_room(w, TAKE_MAX);
         if (!err)
             err = take(v, w, n);
-        if ((err == -EMLINK || err == -ENOSPC) && n > 1 && w->extents_n + TAKE_MAX <= EXTENTS_MAX) {
-            if (err == -ENOSPC && n <= least - w->units)
-                break;
-            n = err == -ENOSPC ? least - w->units : (n + 1) / 2;
-            err = 0;
-        } else if (!err && w->units < least && n > least - w->units) {
+        if (err == -ENOSPC && n > least - w->units)
             n = least - w->units;
-        }
+        else if (err == -EMLINK && n > 1)
+            n = (n + 1) / 2;
+        else if (err)
+            return err == -ENOSPC || err == -EMLINK ? LB_ERR_STORAGE_FULL : err;
     }
-    return err == -ENOSPC || err == -EMLINK ? LB_ERR_STORAGE_FULL : err;
+    return 0;
 }
 
 /* Gives back what is behind the first `keep` units. */
@@ -371,6 +371,13 @@ static int decide(struct vol_engine *v, struct vol_change *c) {
     return 0;
 }
 
+static void count(struct vol_engine *v, uint64_t bytes) {
+    pthread_mutex_lock(&v->lock);
+    v->writes++;
+    v->write_bytes += bytes;
+    pthread_mutex_unlock(&v->lock);
+}
+
 static void committed(struct vol_change *c, int err) {
     struct vol_writer *w = LB_CONTAINER_OF(c, struct vol_writer, c);
     struct lb_engine_op *op = w->op;
@@ -378,6 +385,7 @@ static void committed(struct vol_change *c, int err) {
     if (err) {
         give_back(v, w, 0);
     } else {
+        count(v, w->w.size);
         vol_info(&c->record.object, &op->info);
         op->info.meta = op->meta;
     }
