@@ -19,7 +19,7 @@ static const uint64_t places[2] = {VOL_SUPER_A, VOL_SUPER_B};
 int vol_forget(struct vol_engine *v) {
     vol_catalog_fini(v);
     vol_catalog_init(v);
-    v->next_bucket = 0;
+    v->next_bucket = 1;
     vol_index_free(v->index);
     v->index = vol_index_new();
     free(v->checkpoint);
@@ -96,6 +96,7 @@ static int check_super(const struct vol_engine *v, const struct supers *s, struc
  * must still reach to where the newer one begins. */
 static int load(struct vol_engine *v, struct supers *s, uint64_t *ret_epoch, struct lb_buf *why) {
     v->super = s->super[s->use];
+    v->next_bucket = 1;
     uint64_t least = v->super.replay_at;
     int err = vol_restore(v, why);
     if (err == -EBADMSG && !s->err[!s->use]) {
