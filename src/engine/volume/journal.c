@@ -233,6 +233,7 @@ static bool make(struct vol_engine *v) {
     else
         return false;
     j->units = (unsigned)(j->bytes.len / VOL_UNIT);
+    j->unit = VOL_JOURNAL_AT + j->at % v->super.journal_units;
     j->previous = b.sum;
     return true;
 }
@@ -371,10 +372,6 @@ static void on_settled(struct vol_io *io, int err) {
     step(io, STEP_SETTLED, err);
 }
 
-static uint64_t unit_of(const struct vol_engine *v) {
-    return VOL_JOURNAL_AT + v->journal.at % v->super.journal_units;
-}
-
 static void on_lead(struct lb_io *io, struct lb_io_msg *m) {
     struct vol_change *c = LB_CONTAINER_OF(m, struct vol_change, msg);
     struct vol_loop *l = c->loop;
@@ -390,7 +387,7 @@ static void on_lead(struct lb_io *io, struct lb_io_msg *m) {
     pthread_mutex_unlock(&v->lock);
     if (write) {
         j->io.done = on_written;
-        l->device->device->ops->write(l->device, &j->io, unit_of(v), j->bytes.ptr, j->bytes.len);
+        l->device->device->ops->write(l->device, &j->io, j->unit, j->bytes.ptr, j->bytes.len);
     }
     tell(&own);
 }
@@ -430,7 +427,7 @@ static void lead_now(struct vol_engine *v, struct vol_change *c) {
     j->leader = c;
     if (make(v)) {
         pthread_mutex_unlock(&v->lock);
-        int err = ops->write_now(v->device, unit_of(v), j->bytes.ptr, j->bytes.len);
+        int err = ops->write_now(v->device, j->unit, j->bytes.ptr, j->bytes.len);
         pthread_mutex_lock(&v->lock);
         while (advance(v, &at, err)) {
             pthread_mutex_unlock(&v->lock);

@@ -140,6 +140,7 @@ struct vol_journal {
     struct lb_buf bytes; /* VOL_BATCH_MAX units, aligned */
     struct vol_change *leader;
     struct vol_io io;
+    uint64_t unit;  /* where it is written */
     unsigned units; /* 0: none is in flight */
     bool sync;
     uint64_t synced; /* changes made durable */
@@ -213,7 +214,7 @@ struct vol_engine {
     struct vol_journal journal;
     struct vol_extent *checkpoint; /* extents of the one that the superblock names; owned */
     size_t checkpoint_n;
-    struct lb_map packs;     /* struct vol_pack by unit: live bytes of each */
+    struct lb_map packs; /* struct vol_pack by unit: live bytes of each */
     uint64_t reads, read_bytes, writes, write_bytes, syncs, damaged;
     pthread_t keeper; /* housekeeping */
     bool keeper_runs, stopping;

@@ -5,9 +5,9 @@
 
 #include "base/prng.h"
 
-static void keeper(struct env *e) {
+static void keeper(struct env *e, uint64_t staged_max) {
     struct lb_buf why;
-    struct lb_volume_conf conf = {.path = e->path, .size = VOLUME_SIZE};
+    struct lb_volume_conf conf = {.path = e->path, .size = VOLUME_SIZE, .staged_max = staged_max};
     lb_buf_init(&why, 1000);
     engine_close(e);
     assert_int_equal(lb_volume_open(&conf, lb_vfs_posix(), &why, &e->engine), 0);
@@ -32,7 +32,7 @@ static void test_ring(void **state) {
     char key[16];
     lb_prng_seed(&prng, 1);
     fill(blob, LEN_MAX, 1);
-    keeper(e);
+    keeper(e, 0);
     for (int life = 0; life < 3; life++) {
         for (int i = 0; i < 250; i++) {
             unsigned k = (unsigned)lb_prng_below(&prng, KEYS);
@@ -41,7 +41,7 @@ static void test_ring(void **state) {
             assert_int_equal(put_meta(e, key, blob, len[k]), 0);
         }
         assert_true(env_volume(e)->journal.at > (unsigned)life * 4096u);
-        keeper(e);
+        keeper(e, 0);
         for (unsigned k = 0; k < KEYS; k++) {
             snprintf(key, sizeof(key), "key%u", k);
             check_text(e, key, key);
@@ -223,8 +223,7 @@ static void test_loops(void **state) {
     struct env *e = *state;
     enum { N = 3 };
     static struct worker workers[N];
-    keeper(e);
-    env_volume(e)->conf.staged_max = 2000;
+    keeper(e, 2000);
     uint64_t before = units_left(e);
     for (unsigned i = 0; i < N; i++) {
         workers[i] = (struct worker){.seed = i};
