@@ -128,6 +128,8 @@ void vol_reader_close(struct lb_reader *r);
 void vol_head(struct lb_engine_port *p, struct lb_engine_op *op);
 void vol_create(struct lb_engine_port *p, struct lb_engine_op *op);
 void vol_write(struct lb_writer *w, struct lb_engine_op *op, struct lb_pool_buf *buf);
+void vol_append(struct lb_writer *w, struct lb_engine_op *op, struct lb_reader *from, uint64_t off,
+                uint64_t len);
 void vol_commit(struct lb_writer *w, struct lb_engine_op *op);
 void vol_abort(struct lb_writer *w);
 void vol_remove(struct lb_engine_port *p, struct lb_engine_op *op);

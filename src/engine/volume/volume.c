@@ -101,6 +101,7 @@ static const struct lb_engine_ops vol_ops = {
     .head = vol_head,
     .create = vol_create,
     .write = vol_write,
+    .append = vol_append,
     .commit = vol_commit,
     .abort = vol_abort,
     .remove = vol_remove,

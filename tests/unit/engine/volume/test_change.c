@@ -228,6 +228,50 @@ static void test_upload(void **state) {
     assert_int_equal(vol_index_len(env_volume(e)->index), 0);
 }
 
+static int copy(struct env *e, const char *to, struct lb_reader *from, uint64_t off, uint64_t len) {
+    struct call c = put_for(e, lb_slice_cstr(to));
+    c.op.size_hint = len;
+    assert_int_equal(run(e, vol_create, &c), 0);
+    struct lb_writer *w = c.op.writer;
+    vol_append(w, &c.op, from, off, len);
+    assert_int_equal(c.calls, 0);
+    int err = finish(e, &c);
+    if (err) {
+        vol_abort(w);
+        return err;
+    }
+    vol_commit(w, &c.op);
+    return finish(e, &c);
+}
+
+/* Of an object of odd parts, one small, any range becomes an object of its own. */
+static void test_copy(void **state) {
+    struct env *e = *state;
+    static const size_t sizes[] = {PART, 100, 3 * 65536, PART};
+    struct lb_part_info parts[4];
+    struct lb_slice id = upload_create(e);
+    size_t size = 0;
+    fill(data, sizeof(data), 3);
+    for (uint32_t i = 0; i < 4; i++) {
+        parts[i] = (struct lb_part_info){.number = i + 1, .etag = etag_of("part")};
+        assert_int_equal(part_put(e, id, i + 1, data + size, sizes[i], "part"), 0);
+        size += sizes[i];
+    }
+    assert_int_equal(complete(e, id, parts, 4), 0);
+    struct call c = call_for(e, LB_S("key"));
+    assert_int_equal(run(e, vol_open, &c), 0);
+    struct lb_reader *r = c.op.reader;
+    static const size_t ranges[][2] = {{0, 0},      {0, 1},      {5, 3072},      {PART - 50, 3073},
+                                       {PART, 100}, {1, 262144}, {4096, 262145}, {77, 500000}};
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        assert_int_equal(copy(e, "copy", r, ranges[i][0], ranges[i][1]), 0);
+        check_bytes(e, LB_S("copy"), data + ranges[i][0], ranges[i][1]);
+    }
+    assert_int_equal(copy(e, "copy", r, 0, size), 0);
+    check_bytes(e, LB_S("copy"), data, size);
+    vol_reader_close(r);
+}
+
 static void test_abort(void **state) {
     struct env *e = *state;
     uint64_t before = units_left(e);
@@ -262,7 +306,8 @@ static void test_abort(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(test_versions), TEST(test_conditions), TEST(test_meta),
-                                       TEST(test_upload), TEST(test_abort)};
+    const struct CMUnitTest tests[] = {TEST(test_versions), TEST(test_conditions),
+                                       TEST(test_meta),     TEST(test_upload),
+                                       TEST(test_copy),     TEST(test_abort)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
