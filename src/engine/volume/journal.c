@@ -290,7 +290,8 @@ static void failed(struct vol_engine *v, int err) {
 /* Under the lock, after a write (at: STEP_WRITTEN) or flush: true when a flush is next. */
 static bool advance(struct vol_engine *v, enum step *at, int err) {
     struct vol_journal *j = &v->journal;
-    if (err) {
+    /* A flush that comes after another's failure proves nothing. */
+    if (err || j->failed) {
         failed(v, err);
         *at = STEP_DONE;
         return false;
