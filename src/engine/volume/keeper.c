@@ -41,11 +41,13 @@ int vol_keep_flush(struct vol_engine *v) {
         return failed(v, err);
     pthread_mutex_lock(&v->lock);
     v->syncs++;
-    if (j->flushed < at)
+    if (j->failed)
+        err = LB_ERR_READ_ONLY; /* a flush failed meanwhile: this one may have been told nothing */
+    else if (j->flushed < at)
         j->flushed = at;
     vol_alloc_settled(v->alloc, j->flushed);
     pthread_mutex_unlock(&v->lock);
-    return 0;
+    return err;
 }
 
 /* ---- what is due ---- */
