@@ -572,6 +572,65 @@ static void test_bad_checkpoint_with_cut_journal(void **state) {
     assert_int_equal(open_engine(env), -EBADMSG);
 }
 
+/* ---- faults ---- */
+
+#define FAULTS                                                                         \
+    (SIM_BIT(SIM_OPEN) | SIM_BIT(SIM_CREATE) | SIM_BIT(SIM_STAT) | SIM_BIT(SIM_READ) | \
+     SIM_BIT(SIM_WRITE) | SIM_BIT(SIM_FSYNC) | SIM_BIT(SIM_TRUNCATE) | SIM_BIT(SIM_LOCK))
+
+/* Starts with the nth call failing, then, from what a power loss leaves of that, without a fault.
+ * Returns false when there is no nth call. */
+static bool start_with_fault(struct env *env, uint64_t n, bool fresh) {
+    struct lb_volume_conf conf = {.path = PATH, .size = SIZE, .no_keeper = true};
+    struct sim_fs *whole = env->fs;
+    env->fs = sim_fs_kill(whole);
+    lb_buf_clear(&env->why);
+    sim_fs_fail(env->fs, FAULTS, n, 0, false);
+    int err = lb_volume_open(&conf, sim_fs_vfs(env->fs), &env->why, &env->engine);
+    bool failed = sim_fs_failed(env->fs) > 0;
+    sim_fs_fail(env->fs, FAULTS, 0, 0, false);
+    assert_int_equal(err != 0, env->why.len > 0);
+    struct sim_fs *lost = sim_fs_crash(env->fs, n);
+    close_engine(env);
+    assert_int_equal(sim_fs_open_count(env->fs), 0);
+    sim_fs_free(env->fs);
+    env->fs = lost;
+    assert_int_equal(lb_volume_open(&conf, sim_fs_vfs(lost), &env->why, &env->engine), 0);
+    env->v = LB_CONTAINER_OF(env->engine, struct vol_engine, engine);
+    assert_true(fresh || (has(env, "a") && has(env, "b") && has(env, "c")));
+    close_engine(env);
+    sim_fs_free(lost);
+    env->fs = whole;
+    return failed;
+}
+
+static void test_faults_at_start(void **state) {
+    struct env *env = *state;
+    batch_begin(env);
+    add_large(env, "c", 0, true);
+    batch_end(env);
+    assert_int_equal(open_engine(env), 0);
+    put(env, "a");
+    assert_int_equal(vol_checkpoint(env->v, false), 0);
+    put(env, "b");
+    kill_engine(env);
+    uint64_t n = 1;
+    while (start_with_fault(env, n, false))
+        n++;
+    assert_true(n > 10);
+}
+
+static void test_faults_at_formatting(void **state) {
+    static const struct sim_fs_conf conf = {.seed = 2, .journaled = true};
+    struct env *env = *state;
+    sim_fs_free(env->fs);
+    env->fs = sim_fs_new(&conf);
+    uint64_t n = 1;
+    while (start_with_fault(env, n, true))
+        n++;
+    assert_true(n > 20);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void) {
@@ -601,6 +660,8 @@ int main(void) {
         TEST(test_bad_checkpoint),
         TEST(test_bad_checkpoint_without_another),
         TEST(test_bad_checkpoint_with_cut_journal),
+        TEST(test_faults_at_start),
+        TEST(test_faults_at_formatting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
