@@ -41,6 +41,8 @@ void sim_twin_fini(struct sim_twin *t);
  * when they differ. */
 bool sim_twin_run(struct sim_twin *t, struct sim_store *oracle, struct sim_store *store,
                   unsigned steps);
+/* Removes everything from both. */
+bool sim_twin_clear(struct sim_twin *t, struct sim_store *oracle, struct sim_store *store);
 /* Compares everything there is. */
 bool sim_twin_compare(struct sim_twin *t, struct sim_store *oracle, struct sim_store *store);
 

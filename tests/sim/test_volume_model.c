@@ -44,7 +44,7 @@ static void end_life(struct pair *p) {
 }
 
 static void live(struct pair *p, uint64_t seed) {
-    int err = sim_volume_open(&p->store, p->fs, seed);
+    int err = sim_volume_open(&p->store, p->fs, seed, SIM_VOLUME_LARGE);
     if (err) {
         fail_with(p, "the volume does not open", err);
         return;
@@ -52,6 +52,26 @@ static void live(struct pair *p, uint64_t seed) {
     if (sim_twin_compare(&p->twin, &p->oracle, &p->store))
         sim_twin_run(&p->twin, &p->oracle, &p->store, STEPS);
     end_life(p);
+}
+
+/* When everything is removed, what it took is free again. */
+static void check_space(struct pair *p, uint64_t seed, uint64_t free_bytes) {
+    int err = sim_volume_open(&p->store, p->fs, seed, SIM_VOLUME_LARGE);
+    if (err) {
+        fail_with(p, "the volume does not open", err);
+        return;
+    }
+    uint64_t before = sim_volume_free(&p->store);
+    if (sim_twin_clear(&p->twin, &p->oracle, &p->store) &&
+        sim_twin_compare(&p->twin, &p->oracle, &p->store)) {
+        uint64_t after = sim_volume_free(&p->store);
+        if (after < free_bytes || after < before)
+            snprintf(p->twin.failure, sizeof(p->twin.failure),
+                     "%llu bytes are free of %llu, all objects removed (%llu before)",
+                     (unsigned long long)after, (unsigned long long)free_bytes,
+                     (unsigned long long)before);
+    }
+    sim_store_close(&p->store);
 }
 
 static const char *run(uint64_t seed, uint64_t rounds) {
@@ -63,8 +83,13 @@ static const char *run(uint64_t seed, uint64_t rounds) {
     p.oracle_fs = sim_fs_new(&conf);
     p.fs = sim_fs_new(&conf);
     assert_int_equal(sim_store_open_with(&p.oracle, p.oracle_fs, seed, open_memory), 0);
+    assert_int_equal(sim_volume_open(&p.store, p.fs, seed, SIM_VOLUME_LARGE), 0);
+    uint64_t free_bytes = sim_volume_free(&p.store);
+    sim_store_close(&p.store);
     for (uint64_t i = 0; i < rounds && !p.twin.failure[0]; i++)
         live(&p, seed + i);
+    if (!p.twin.failure[0])
+        check_space(&p, seed, free_bytes);
     sim_store_close(&p.oracle);
     sim_twin_fini(&p.twin);
     sim_fs_free(p.oracle_fs);
