@@ -8,6 +8,10 @@
 
 #define WINDOW (2 * VOL_BATCH_MAX) /* units read at once */
 
+struct suspect {
+    uint64_t seq, position;
+};
+
 struct replay {
     struct vol_engine *v;
     struct lb_buf *why;
@@ -19,6 +23,8 @@ struct replay {
     uint64_t at, seq, epoch;
     uint32_t previous;
     uint64_t flushed; /* position known to be flushed */
+    uint64_t batch_at;
+    struct lb_buf suspects; /* struct suspect */
 };
 
 static int io_failed(struct replay *r, const char *what, int err) {
@@ -155,8 +161,6 @@ static int piece_fits(struct replay *r, const struct vol_object *o, size_t i) {
 
 static int body_fits(struct replay *r, const struct vol_record *record) {
     const struct vol_object *o = &record->object;
-    if ((record->kind != VOL_REC_PUT && record->kind != VOL_REC_PART) || o->extents_n == 0)
-        return 1;
     for (size_t i = 0; i < o->sums_n; i++) {
         int rc = piece_fits(r, o, i);
         if (rc != 1)
@@ -186,8 +190,19 @@ static int each_record(struct replay *r, const struct vol_batch *b,
     return rc == -EBADMSG && r->why->len == 0 ? damaged(r, "record", b->position) : rc;
 }
 
+/* Notes the bodies that do not fit. */
+/* Is what a record put still there at the end? Else its units may have been given to another. */
+static bool lives(const struct replay *r, const struct vol_record *record) {
+    const struct vol_object *o = &record->object;
+    struct vol_object now;
+    return o->extents_n &&
+           vol_index_version(r->v->index, record->bucket, o->key, o->seq, &now) == 0 &&
+           now.extents_n == o->extents_n && now.extents[0].first == o->extents[0].first;
+}
+
 static int verify(struct replay *r, const struct vol_record *record, struct lb_slice encoded) {
-    return body_fits(r, record);
+    bool put = record->kind == VOL_REC_PUT || record->kind == VOL_REC_PART;
+    return put && lives(r, record) ? body_fits(r, record) : 1;
 }
 
 static int apply(struct replay *r, const struct vol_record *record, struct lb_slice encoded) {
@@ -195,31 +210,50 @@ static int apply(struct replay *r, const struct vol_record *record, struct lb_sl
     return err ? err : 1;
 }
 
-/* Applies what is before the end, which moves to the first body that does not fit. */
-static int apply_all(struct replay *r) {
-    uint64_t end = r->at;
+/* Calls fn for each record of the batches in [from, end). Returns 1, or what else fn returned: then
+ * r stands before that batch. */
+static int each_batch(struct replay *r, uint64_t from, uint64_t end,
+                      int (*fn)(struct replay *r, const struct vol_record *record,
+                                struct lb_slice encoded)) {
+    int rc = 1;
     rewind_to_start(r);
-    while (r->at < end) {
-        struct replay before = *r;
+    while (rc == 1 && r->at < end) {
+        uint64_t at = r->at, seq = r->seq, epoch = r->epoch;
+        uint32_t previous = r->previous;
         struct vol_batch b;
-        int rc = next(r, &b);
-        if (rc == 1 && b.position >= r->flushed)
-            rc = each_record(r, &b, verify);
-        if (rc == 0) {
-            lb_info("the journal ends before an object that was not written in full",
-                    LB_LOG_I("position", before.at));
-            r->at = before.at;
-            r->seq = before.seq;
-            r->epoch = before.epoch;
-            r->previous = before.previous;
-            return 0;
+        rc = next(r, &b);
+        if (rc == 1 && at >= from)
+            rc = each_record(r, &b, fn);
+        if (rc != 1) {
+            r->at = at;
+            r->seq = seq;
+            r->epoch = epoch;
+            r->previous = previous;
         }
+    }
+    return rc;
+}
+
+/* Applies what is before the end, which moves to the first body that does not fit. Only what lives
+ * at the end is looked at: the units of what a later batch has freed may have been written anew. So
+ * a body that was flushed with its batch always fits, and an end found so cuts off nothing that was
+ * flushed. */
+static int apply_all(struct replay *r) {
+    for (;;) {
+        uint64_t end = r->at;
+        int rc = each_batch(r, 0, end, apply);
         if (rc == 1)
-            rc = each_record(r, &b, apply);
-        if (rc != 1)
+            rc = each_batch(r, r->flushed, end, verify);
+        if (rc != 0)
+            return rc == 1 ? 0 : rc;
+        lb_info("the journal ends before an object that was not written in full",
+                LB_LOG_I("position", r->at));
+        rc = vol_forget(r->v);
+        if (rc == 0)
+            rc = vol_restore(r->v, r->why);
+        if (rc)
             return rc;
     }
-    return 0;
 }
 
 static int replay(struct replay *r, uint64_t least) {
@@ -240,7 +274,9 @@ int vol_replay_journal(struct vol_engine *v, uint64_t least, uint64_t *ret_epoch
     struct vol_journal *j = &v->journal;
     struct replay r = {.v = v, .why = why};
     lb_arena_init(&r.arena, 16u << 20);
+    lb_buf_init(&r.suspects, 1u << 30);
     int err = replay(&r, least);
+    lb_buf_fini(&r.suspects);
     lb_arena_fini(&r.arena);
     free(r.window);
     free(r.sum);

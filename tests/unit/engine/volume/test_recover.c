@@ -465,6 +465,23 @@ static void test_body_not_written(void **state) {
     assert_true(has(env, "a") && has(env, "e") && !has(env, "d"));
 }
 
+/* An object that is gone may have lost its units to another: that ends nothing. */
+static void test_body_of_the_removed(void **state) {
+    struct env *env = *state;
+    batch_begin(env);
+    add_large(env, "a", 0, false);
+    batch_end(env);
+    batch_begin(env);
+    struct vol_record r = {.kind = VOL_REC_REMOVE, .bucket = BUCKET};
+    r.object = (struct vol_object){.key = LB_S("a"), .seq = env->seq - 1};
+    add(env, &r);
+    add_small(env, "b", "");
+    batch_end(env);
+    assert_int_equal(open_engine(env), 0);
+    assert_true(!has(env, "a") && has(env, "b"));
+    assert_int_equal(env->v->journal.at, env->at);
+}
+
 /* What had been flushed is not read at a start: readers find it out. */
 static void test_body_rotten_after_flush(void **state) {
     struct env *env = *state;
@@ -653,6 +670,7 @@ int main(void) {
         TEST(test_full_ring),
         TEST(test_older_superblock_too_old),
         TEST(test_body_not_written),
+        TEST(test_body_of_the_removed),
         TEST(test_body_rotten_after_flush),
         TEST(test_owned_twice),
         TEST(test_outside),
