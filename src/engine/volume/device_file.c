@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "engine/volume/format.h"
 
 #define EMPTY_UNITS 512u /* what is looked at to tell whether it is empty */
+#define LOCK_TRIES 50
+#define LOCK_WAIT_US 20000
 #define PATH_MAX_BYTES 4096u
 
 struct file_device {
@@ -182,6 +185,17 @@ static int size_refused(struct lb_buf *why, const char *path) {
     return -EINVAL;
 }
 
+/* A server that was killed lets go of the file only when the system has ended what it had in
+ * flight: that is worth a moment. */
+static int lock(struct lb_vfs *vfs, int fd) {
+    int err = vfs->ops->lock(vfs, fd);
+    for (int i = 0; err == -EWOULDBLOCK && i < LOCK_TRIES; i++) {
+        usleep(LOCK_WAIT_US);
+        err = vfs->ops->lock(vfs, fd);
+    }
+    return err;
+}
+
 /* Gives the file its size when it has none, and locks it. Sets f->fd in any case. */
 static int prepare(struct file_device *f, const char *path, uint64_t size, struct lb_buf *why) {
     struct lb_vfs *vfs = f->vfs;
@@ -195,7 +209,7 @@ static int prepare(struct file_device *f, const char *path, uint64_t size, struc
     }
     if (st.type == LB_VFS_BLOCK && (f->fd = open_exclusive(vfs, f->fd, path)) < 0)
         return f->fd;
-    err = vfs->ops->lock(vfs, f->fd);
+    err = lock(vfs, f->fd);
     if (err == 0 && st.type == LB_VFS_FILE && st.size == 0 && size) {
         err = make_size(vfs, f->fd, path, size);
         st.size = size;
