@@ -8,10 +8,6 @@
 
 #define WINDOW (2 * VOL_BATCH_MAX) /* units read at once */
 
-struct suspect {
-    uint64_t seq, position;
-};
-
 struct replay {
     struct vol_engine *v;
     struct lb_buf *why;
@@ -23,8 +19,6 @@ struct replay {
     uint64_t at, seq, epoch;
     uint32_t previous;
     uint64_t flushed; /* position known to be flushed */
-    uint64_t batch_at;
-    struct lb_buf suspects; /* struct suspect */
 };
 
 static int io_failed(struct replay *r, const char *what, int err) {
@@ -190,7 +184,6 @@ static int each_record(struct replay *r, const struct vol_batch *b,
     return rc == -EBADMSG && r->why->len == 0 ? damaged(r, "record", b->position) : rc;
 }
 
-/* Notes the bodies that do not fit. */
 /* Is what a record put still there at the end? Else its units may have been given to another. */
 static bool lives(const struct replay *r, const struct vol_record *record) {
     const struct vol_object *o = &record->object;
@@ -274,9 +267,7 @@ int vol_replay_journal(struct vol_engine *v, uint64_t least, uint64_t *ret_epoch
     struct vol_journal *j = &v->journal;
     struct replay r = {.v = v, .why = why};
     lb_arena_init(&r.arena, 16u << 20);
-    lb_buf_init(&r.suspects, 1u << 30);
     int err = replay(&r, least);
-    lb_buf_fini(&r.suspects);
     lb_arena_fini(&r.arena);
     free(r.window);
     free(r.sum);

@@ -6,7 +6,7 @@
 
 #include "engine/volume/format.h"
 #include "lib/check.h"
-#include "sim_fs.h"
+#include "lib/sim_fs.h"
 
 #define SIZE ((uint64_t)VOL_UNITS_MIN * VOL_UNIT)
 

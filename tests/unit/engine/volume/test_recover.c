@@ -5,7 +5,7 @@
 
 #include "engine/volume/volume_priv.h"
 #include "lib/check.h"
-#include "sim_fs.h"
+#include "lib/sim_fs.h"
 
 #define PATH "/volume"
 #define SIZE ((uint64_t)VOL_UNITS_MIN * VOL_UNIT)
