@@ -212,21 +212,16 @@ static sim_method method_of(const struct lb_engine_ops *ops, unsigned what) {
     return methods[what];
 }
 
-static void say_result(struct sim_twin_side *d, const struct deed *a, const struct lb_engine_op *op,
-                       int err) {
-    struct lb_object_info info = op->info;
-    if (a->what == PUT_PART)
-        info.version.len = 0; /* a part has none */
-    lb_buf_printf(&d->said, "%s", lb_err_name(err));
-    bool markers = a->what == HEAD && op->info.marker;
-    if (err && !markers)
-        return;
-    if (a->what <= HEAD || a->what == SET_META || a->what == UPLOAD_COMPLETE ||
-        (a->what == REMOVE && op->info.version.len))
-        say_info(d, &info);
-    if (a->what == HEAD && !err)
-        say_bytes(&d->said, "meta", op->info.meta.ptr, op->info.meta.len);
-    else if (a->what == LIST)
+/* Does its answer tell of one object? */
+static bool says_info(const struct deed *a, const struct lb_engine_op *op) {
+    if (a->what == REMOVE)
+        return op->info.version.len > 0;
+    return a->what <= HEAD || a->what == SET_META || a->what == UPLOAD_COMPLETE;
+}
+
+static void say_lists(struct sim_twin_side *d, const struct deed *a,
+                      const struct lb_engine_op *op) {
+    if (a->what == LIST)
         say_list(d, op);
     else if (a->what == BUCKET_HEAD || a->what == BUCKET_LIST)
         say_buckets(d, op);
@@ -234,6 +229,21 @@ static void say_result(struct sim_twin_side *d, const struct deed *a, const stru
         say_uploads(d, op);
     else if (a->what == UPLOAD_PARTS)
         say_parts(d, op);
+}
+
+static void say_result(struct sim_twin_side *d, const struct deed *a, const struct lb_engine_op *op,
+                       int err) {
+    struct lb_object_info info = op->info;
+    if (a->what == PUT_PART)
+        info.version.len = 0; /* a part has none */
+    lb_buf_printf(&d->said, "%s", lb_err_name(err));
+    if (err && !(a->what == HEAD && info.marker))
+        return;
+    if (says_info(a, op))
+        say_info(d, &info);
+    if (a->what == HEAD && !err)
+        say_bytes(&d->said, "meta", info.meta.ptr, info.meta.len);
+    say_lists(d, a, op);
 }
 
 static void set_uploads(struct sim_twin_side *d, const struct deed *a, struct lb_engine_op *op,
@@ -349,6 +359,40 @@ static void choose_names(struct sim_twin *t, struct deed *a) {
     }
 }
 
+static void choose_list(struct sim_twin *t, struct deed *a) {
+    a->prefix = PICK(t, prefixes);
+    a->after = below(t, 2) ? NONE : below(t, sizeof(keys) / sizeof(keys[0]));
+    if (a->what == LIST)
+        a->delimiter = PICK(t, delimiters);
+}
+
+/* Mostly all that were put. */
+static void choose_parts(struct sim_twin *t, struct deed *a) {
+    if (a->upload != NONE)
+        memcpy(a->part_content, part_contents[a->upload], sizeof(a->part_content));
+    for (unsigned i = 0; i < PARTS; i++)
+        a->parts |= (unsigned)(a->part_content[i] && below(t, 8)) << i;
+    if (a->parts == 0) { /* the S3 layer asks for one at least */
+        a->parts = 1;
+        a->part_content[0] = a->content;
+    }
+}
+
+static void choose_rest(struct sim_twin *t, struct deed *a) {
+    bool decides =
+        a->what == PUT || a->what == REMOVE || a->what == UPLOAD_COMPLETE || a->what == SET_META;
+    if (decides && below(t, 6) == 0)
+        a->precond = 1 + (unsigned)below(t, 4);
+    a->give_up = a->what <= PUT_PART && below(t, 15) == 0;
+    a->part = (uint32_t)below(t, PARTS) + (a->what == PUT_PART);
+    if (a->what == LIST || a->what == UPLOAD_LIST)
+        choose_list(t, a);
+    else if (a->what == PUT_PART && a->upload != NONE)
+        part_contents[a->upload][a->part - 1] = a->content;
+    else if (a->what == UPLOAD_COMPLETE)
+        choose_parts(t, a);
+}
+
 static void choose(struct sim_twin *t, struct deed *a) {
     *a = (struct deed){.what = choose_what(t)};
     choose_names(t, a);
@@ -364,34 +408,12 @@ static void choose(struct sim_twin *t, struct deed *a) {
     a->meta_len = PICK(t, metas);
     a->versioning = (enum lb_versioning)below(t, 3);
     a->relaxed = below(t, 4) == 0;
-    a->give_up = a->what <= PUT_PART && below(t, 15) == 0;
     a->was = 1 + below(t, t->contents);
     a->was_len = PICK(t, metas);
-    bool decides = a->what <= PUT_PART || a->what == REMOVE || a->what == UPLOAD_COMPLETE ||
-                   a->what == SET_META;
-    if (decides && a->what != PUT_PART && below(t, 6) == 0)
-        a->precond = 1 + (unsigned)below(t, 4);
     a->if_same = below(t, 4) == 0;
     a->versions = below(t, 2);
     a->max = 1 + below(t, 8);
-    a->part = (uint32_t)below(t, PARTS) + (a->what == PUT_PART);
-    if (a->what == LIST || a->what == UPLOAD_LIST) {
-        a->prefix = PICK(t, prefixes);
-        a->after = below(t, 2) ? NONE : below(t, sizeof(keys) / sizeof(keys[0]));
-    }
-    if (a->what == LIST)
-        a->delimiter = PICK(t, delimiters);
-    if (a->what == PUT_PART && a->upload != NONE)
-        part_contents[a->upload][a->part - 1] = a->content;
-    if (a->what == UPLOAD_COMPLETE && a->upload != NONE) {
-        memcpy(a->part_content, part_contents[a->upload], sizeof(a->part_content));
-        for (unsigned i = 0; i < PARTS; i++)
-            a->parts |= (unsigned)(a->part_content[i] && below(t, 8)) << i;
-    }
-    if (a->what == UPLOAD_COMPLETE && a->parts == 0) { /* the S3 layer asks for one at least */
-        a->parts = 1;
-        a->part_content[0] = a->content;
-    }
+    choose_rest(t, a);
 }
 
 /* ---- both ---- */

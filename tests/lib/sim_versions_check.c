@@ -145,7 +145,7 @@ static unsigned entries_in(struct sim_store *s, const char *path) {
     return n;
 }
 
-/* In versions/ of a store of files there is what is listed, less the current one, and nothing else. */
+/* In versions/, where they are files, is what is listed, less the current one; nothing else. */
 static bool check_files(struct looking *l, size_t i) {
     char hash[FS_HASH_HEX + 1], path[256];
     const struct seen_key *k = &l->keys[i];
