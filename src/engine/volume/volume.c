@@ -60,7 +60,8 @@ static int stats(struct lb_engine *e, struct lb_storage_stats *ret) {
     struct vol_engine *v = LB_CONTAINER_OF(e, struct vol_engine, engine);
     struct lb_storage_stats s = {0};
     pthread_mutex_lock(&v->lock);
-    uint64_t free_units = vol_alloc_free_units(v->alloc), kept = vol_keep_free(v);
+    uint64_t free_units = vol_alloc_free_units(v->alloc) + vol_alloc_later_units(v->alloc);
+    uint64_t kept = vol_keep_free(v);
     s.size_bytes = v->super.units * VOL_UNIT;
     s.free_bytes = free_units > kept ? (free_units - kept) * VOL_UNIT : 0;
     for (struct lb_map_node *n = lb_map_first(&v->buckets); n; n = lb_map_next(&v->buckets, n)) {
