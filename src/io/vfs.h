@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum lb_vfs_type { LB_VFS_FILE, LB_VFS_DIR, LB_VFS_SYMLINK, LB_VFS_OTHER };
+enum lb_vfs_type { LB_VFS_FILE, LB_VFS_DIR, LB_VFS_SYMLINK, LB_VFS_BLOCK, LB_VFS_OTHER };
 
 struct lb_vfs_stat {
     uint64_t dev;
@@ -43,7 +43,7 @@ struct lb_vfs_ops {
      * LB_VFS_CACHED. */
     int (*open)(struct lb_vfs *v, int dir, const char *path, unsigned flags, unsigned mode);
     void (*close)(struct lb_vfs *v, int fd);
-    /* fstat of an open descriptor; does not block. */
+    /* fstat of an open descriptor; does not block. A block device's size is that of the device. */
     int (*fstat)(struct lb_vfs *v, int fd, struct lb_vfs_stat *ret);
     /* One statx of a path. Follows no symlink in the last component (RESOLVE is not applied: use it
      * only to compare with a descriptor already opened beneath). */
@@ -55,6 +55,9 @@ struct lb_vfs_ops {
     /* Reserves blocks for [off, off + len) without changing the size (FALLOC_FL_KEEP_SIZE).
      * -EOPNOTSUPP is no failure to the user. */
     int (*allocate)(struct lb_vfs *v, int fd, uint64_t off, uint64_t len);
+    /* The bytes of [off, off + len) need not be kept: a hole in a file, a discard on a block device.
+     * What is read there afterwards is undefined. Optional: NULL, or -EOPNOTSUPP. */
+    int (*discard)(struct lb_vfs *v, int fd, uint64_t off, uint64_t len);
     /* FICLONERANGE, else copy_file_range, else -EOPNOTSUPP. All len bytes or an error. */
     int (*clone)(struct lb_vfs *v, int from, uint64_t from_off, int to, uint64_t to_off,
                  uint64_t len);

@@ -99,6 +99,8 @@ static enum lb_vfs_type type_of_mode(unsigned mode) {
         return LB_VFS_DIR;
     case S_IFLNK:
         return LB_VFS_SYMLINK;
+    case S_IFBLK:
+        return LB_VFS_BLOCK;
     default:
         return LB_VFS_OTHER;
     }
@@ -122,7 +124,10 @@ static int stat_into(int dir, const char *path, int flags, struct lb_vfs_stat *r
 }
 
 static int vfs_fstat(struct lb_vfs *v, int fd, struct lb_vfs_stat *ret) {
-    return fd < 0 ? -EBADF : stat_into(fd, "", AT_EMPTY_PATH, ret);
+    int rc = fd < 0 ? -EBADF : stat_into(fd, "", AT_EMPTY_PATH, ret);
+    if (rc == 0 && ret->type == LB_VFS_BLOCK && ioctl(fd, BLKGETSIZE64, &ret->size) < 0)
+        ret->size = 0; /* O_PATH */
+    return rc;
 }
 
 static int vfs_stat(struct lb_vfs *v, int dir, const char *path, struct lb_vfs_stat *ret) {
@@ -175,6 +180,14 @@ static int vfs_allocate(struct lb_vfs *v, int fd, uint64_t off, uint64_t len) {
     do
         rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
     while (rc < 0 && errno == EINTR);
+    return rc < 0 ? -errno : 0;
+}
+
+static int vfs_discard(struct lb_vfs *v, int fd, uint64_t off, uint64_t len) {
+    uint64_t range[2] = {off, len};
+    int rc = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
+    if (rc < 0 && (errno == EOPNOTSUPP || errno == ENODEV))
+        rc = ioctl(fd, BLKDISCARD, range);
     return rc < 0 ? -errno : 0;
 }
 
@@ -370,6 +383,7 @@ static const struct lb_vfs_ops posix_ops = {
     .fsync = vfs_fsync,
     .truncate = vfs_truncate,
     .allocate = vfs_allocate,
+    .discard = vfs_discard,
     .clone = vfs_clone,
     .getxattr = vfs_getxattr,
     .setxattr = vfs_setxattr,

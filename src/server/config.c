@@ -173,7 +173,7 @@ static bool section_is(const struct key *k, struct lb_slice section) {
            (lb_slice_eq(section, LB_S("entry")) && strcmp(k->section, "lobos") == 0);
 }
 
-static const char sections[] = "[lobos], [users], [filesystem] and [spdk_blobstore]";
+static const char sections[] = "[lobos], [users], [filesystem], [volume] and [spdk_blobstore]";
 
 int config_check_section(struct lb_slice section, struct lb_buf *why) {
     if (lb_slice_eq(section, LB_S("users")))

@@ -20,10 +20,11 @@ struct lb_config {
         *grpc_tls_certificate, *grpc_tls_key, *grpc_client_ca, *auth_enabled, *access_key,
         *secret_key, *users_file, *master_key_file, *region, *domain, *default_bucket, *buckets,
         *durability, *io_backend, *tls_certificate, *tls_key, *log_level, *log_format,
-        *fs_directory, *fs_single_bucket, *spdk_device, *spdk_log_level, *metrics_listen;
+        *fs_directory, *fs_single_bucket, *volume_path, *spdk_device, *spdk_log_level,
+        *metrics_listen;
     uint64_t port, http_threads, max_memory, max_connections, idle_timeout, drain_timeout,
         slow_request_ms, usage_interval, fs_list_cache, fs_open_files, fs_upload_expiry_days,
-        fs_index_refresh_sec, spdk_cluster_sz, spdk_reactor_core, spdk_max_use_pct;
+        fs_index_refresh_sec, volume_size, spdk_cluster_sz, spdk_reactor_core, spdk_max_use_pct;
     bool access_log, fs_enable_index, spdk_interrupt_mode;
     struct lb_config_user *users; /* beside the administrator */
     size_t users_n;
@@ -72,6 +73,12 @@ void lb_config_address(const struct lb_config *c, unsigned port, char *ret, size
 
 /* Where the control plane listens, by the configuration. Borrows from c. */
 void lb_config_control(const struct lb_config *c, struct lb_control_listen *ret);
+
+/* Are the objects in a volume, not in a directory? */
+bool lb_config_is_volume(const struct lb_config *c);
+
+/* Where the objects are: the directory or the volume. Borrows from c. */
+const char *lb_config_storage(const struct lb_config *c);
 
 /* Is this address one of this machine only (127.0.0.0/8, ::1)? */
 bool lb_config_is_loopback(const char *ip);

@@ -109,13 +109,30 @@ static int check_metrics(const struct lb_config *c, struct lb_buf *why) {
     return -EINVAL;
 }
 
-int lb_config_check(struct lb_config *c, struct lb_buf *why) {
+bool lb_config_is_volume(const struct lb_config *c) {
+    return strcmp(c->backend, "volume") == 0;
+}
+
+const char *lb_config_storage(const struct lb_config *c) {
+    return lb_config_is_volume(c) ? c->volume_path : c->fs_directory;
+}
+
+static int check_storage(const struct lb_config *c, struct lb_buf *why) {
     if (strcmp(c->backend, "spdk_blobstore") == 0)
         return fail(why, "backend = spdk_blobstore: this lobos was built without SPDK; use "
-                         "backend = filesystem");
-    if (!c->fs_directory[0])
+                         "backend = filesystem or backend = volume");
+    if (lb_config_is_volume(c) && !c->volume_path[0])
+        return fail(why, "path in [volume] is not set: which file or block device holds the "
+                         "objects? (Or use --volume FILE.)");
+    if (!lb_config_is_volume(c) && !c->fs_directory[0])
         return fail(why, "directory in [filesystem] is not set: which directory shall be served? "
                          "(Or use --root DIR or --dir DIR.)");
+    return 0;
+}
+
+int lb_config_check(struct lb_config *c, struct lb_buf *why) {
+    if (check_storage(c, why) < 0)
+        return -EINVAL;
     if (!c->tls_certificate[0] != !c->tls_key[0])
         return fail(why, "tls_certificate and tls_key go together: one of them is empty");
     int err = check_metrics(c, why);

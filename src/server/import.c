@@ -91,7 +91,9 @@ static int import_users(const struct lb_config *c, const char *dir, struct lb_bu
 
 int lb_server_import(const struct lb_config *c, const char *dir, struct lb_buf *why) {
     int err = import_users(c, dir, why);
-    if (err < 0 || c->fs_single_bucket[0])
+    if (err == 0 && lb_config_is_volume(c))
+        puts("buckets are not made in a volume: set buckets in the configuration");
+    if (err < 0 || c->fs_single_bucket[0] || lb_config_is_volume(c))
         return err;
     err = import_buckets(c, dir);
     if (err < 0)

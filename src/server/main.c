@@ -10,6 +10,7 @@
 #include "server/import.h"
 #include "server/options.h"
 #include "server/server.h"
+#include "server/volume.h"
 
 static void print_started(const struct lb_config *c, const struct lb_options *o, unsigned port) {
     char address[64];
@@ -89,7 +90,7 @@ static int serve(const struct lb_config *c, const struct lb_options *o, int argc
     signal(SIGXFSZ, SIG_IGN); /* beyond a limit of file sizes writes fail, as on a full disk */
     lb_server_setup_log(c);
     lb_bootstrap_raise_limits();
-    printf("starting in fs mode\n");
+    printf("starting in %s mode\n", lb_config_is_volume(c) ? "volume" : "fs");
     fflush(stdout);
     if (lb_server_start(c, &s) < 0)
         return EXIT_FAILURE;
@@ -123,6 +124,13 @@ static int import(const struct lb_config *c, const struct lb_options *o, struct 
     return EXIT_FAILURE;
 }
 
+static int format(const struct lb_config *c, struct lb_buf *why) {
+    if (lb_server_format(c, why) == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "lobos: %.*s\n", (int)why->len, why->ptr);
+    return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
     struct lb_config config;
     struct lb_options options;
@@ -144,6 +152,8 @@ int main(int argc, char **argv) {
         puts("the configuration is right");
     } else if (options.action == LB_OPTIONS_IMPORT) {
         status = import(&config, &options, &why);
+    } else if (options.action == LB_OPTIONS_FORMAT) {
+        status = format(&config, &why);
     } else {
         status = serve(&config, &options, argc, argv);
     }

@@ -6,17 +6,23 @@
 #include <stdlib.h>
 
 const char lb_options_help[] =
-    "lobos serves a directory as S3.\n"
+    "lobos serves a directory, or a volume of its own, as S3.\n"
     "\n"
     "Usage:\n"
     "  lobos -c FILE [options]     serve what the configuration file says\n"
     "  lobos --root DIR [options]  serve DIR: every folder in it is a bucket\n"
     "  lobos --dir DIR [options]   serve DIR as one bucket, named after its last component\n"
+    "  lobos --volume FILE [options]\n"
+    "                              serve what is in one file or block device\n"
     "\n"
     "Options:\n"
     "  -c, --config FILE                 configuration file (lobos.cfg documents every key)\n"
     "      --root DIR                    data root; its folders are the buckets\n"
     "  -d, --dir DIR                     one directory as one bucket\n"
+    "      --volume FILE                 file or block device that holds everything; needs --size\n"
+    "                                    when the file is not there\n"
+    "      --size SIZE                   of a volume's file that is made: 100G\n"
+    "      --format-volume               make an empty volume of FILE whatever is in it, and exit\n"
     "  -p, --port PORT                   port (default 8080; 0 takes a free one and prints it)\n"
     "  -t, --threads N                   HTTP threads (default: one per CPU, at most 8)\n"
     "  -c, --pin-threads-to-cpus         pin thread 0 to CPU 0, and so on (-c: only with --dir)\n"
@@ -36,12 +42,25 @@ const char lb_options_help[] =
     "  LOBOS_ACCESS_KEY, LOBOS_SECRET_KEY  credentials; without them only loopback is served\n"
     "  LOBOS_BUCKETS=a,b                   buckets to create at start\n";
 
-enum { OPT_ROOT = 256, OPT_SET, OPT_CHECK, OPT_VERSION, OPT_PIN, OPT_IMPORT };
+enum {
+    OPT_ROOT = 256,
+    OPT_SET,
+    OPT_CHECK,
+    OPT_VERSION,
+    OPT_PIN,
+    OPT_IMPORT,
+    OPT_VOLUME,
+    OPT_SIZE,
+    OPT_FORMAT
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'C'},
     {"root", required_argument, NULL, OPT_ROOT},
     {"dir", required_argument, NULL, 'd'},
+    {"volume", required_argument, NULL, OPT_VOLUME},
+    {"size", required_argument, NULL, OPT_SIZE},
+    {"format-volume", no_argument, NULL, OPT_FORMAT},
     {"port", required_argument, NULL, 'p'},
     {"threads", required_argument, NULL, 't'},
     {"pin-threads-to-cpus", no_argument, NULL, OPT_PIN},
@@ -90,7 +109,9 @@ static int set_directory(struct lb_config *c, const char *dir, bool single, stru
         return -EINVAL;
     }
     const char *bucket = single ? strrchr(real, '/') + 1 : "";
-    int err = lb_config_set(c, "filesystem", "directory", real, why);
+    int err = lb_config_set(c, "lobos", "backend", "filesystem", why);
+    if (err == 0)
+        err = lb_config_set(c, "filesystem", "directory", real, why);
     if (err == 0)
         err = lb_config_set(c, "filesystem", "single_bucket", bucket, why);
     if (err == 0 && single && !bucket[0]) {
@@ -99,6 +120,11 @@ static int set_directory(struct lb_config *c, const char *dir, bool single, stru
     }
     free(real);
     return err;
+}
+
+static int set_volume(struct lb_config *c, const char *path, struct lb_buf *why) {
+    int err = lb_config_set(c, "lobos", "backend", "volume", why);
+    return err ? err : lb_config_set(c, "volume", "path", path, why);
 }
 
 static int set_pair(struct lb_config *c, char *pair, struct lb_buf *why) {
@@ -140,6 +166,10 @@ static int apply(struct parsing *p, int option) {
     case 'd':
         p->options->single_dir = true;
         return set_directory(c, optarg, true, p->why);
+    case OPT_VOLUME:
+        return set_volume(c, optarg, p->why);
+    case OPT_SIZE:
+        return lb_config_set(c, "volume", "size", optarg, p->why);
     case 'p':
         return lb_config_set(c, "lobos", "port", optarg, p->why);
     case 't':
@@ -171,6 +201,8 @@ static int scan(struct parsing *p, int argc, char **argv, const char *short_opti
             p->options->action = LB_OPTIONS_VERSION;
         } else if (option == OPT_CHECK) {
             p->options->action = LB_OPTIONS_CHECK;
+        } else if (option == OPT_FORMAT) {
+            p->options->action = LB_OPTIONS_FORMAT;
         } else if (option == OPT_IMPORT) {
             p->options->action = LB_OPTIONS_IMPORT;
             p->options->import_dir = optarg;
@@ -185,6 +217,12 @@ static int scan(struct parsing *p, int argc, char **argv, const char *short_opti
     return 0;
 }
 
+/* Options that the first pass has dealt with. */
+static bool is_scanned(int option) {
+    return option == 'c' || option == 'C' || option == OPT_CHECK || option == OPT_IMPORT ||
+           option == OPT_FORMAT;
+}
+
 static int apply_all(struct parsing *p, int argc, char **argv, const char *short_options) {
     int option, err = 0;
     optind = 0;
@@ -193,7 +231,7 @@ static int apply_all(struct parsing *p, int argc, char **argv, const char *short
         p->argument = argv[optind > 1 ? optind - 1 : 1];
         if (option == 'c' && p->dir_form)
             p->pin = true;
-        else if (option != 'c' && option != 'C' && option != OPT_CHECK && option != OPT_IMPORT)
+        else if (!is_scanned(option))
             err = apply(p, option);
     }
     return err == 0 && p->pin ? pin_threads(p->config, p->why) : err;

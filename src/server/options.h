@@ -10,6 +10,7 @@ enum lb_options_action {
     LB_OPTIONS_VERSION,
     LB_OPTIONS_CHECK,
     LB_OPTIONS_IMPORT,
+    LB_OPTIONS_FORMAT, /* the volume, even though something is on it */
 };
 
 struct lb_options {

@@ -228,8 +228,10 @@ static int start_loops(struct lb_server *s) {
 
 static int open_engine(struct lb_server *s) {
     const struct lb_config *c = s->config;
+    struct lb_buf why;
     const struct lb_engine_conf conf = {
         .backend = c->backend,
+        .volume = {.path = c->volume_path, .size = c->volume_size},
         .fs = {.dir = c->fs_directory,
                .single_bucket = c->fs_single_bucket[0] ? c->fs_single_bucket : NULL,
                .list_cache_max = list_cache(c),
@@ -237,12 +239,17 @@ static int open_engine(struct lb_server *s) {
                .open_files_max = (unsigned)c->fs_open_files,
                .upload_age_max_s = c->fs_upload_expiry_days * 86400},
     };
-    int err = lb_engine_open(&conf, s->vfs, &s->engine);
-    if (err == -EWOULDBLOCK)
+    lb_buf_init(&why, 4096);
+    int err = lb_engine_open(&conf, s->vfs, &why, &s->engine);
+    if (err < 0 && why.len)
+        lb_error("cannot open the volume", LB_LOG_C("path", c->volume_path),
+                 LB_LOG_S("reason", lb_buf_slice(&why)));
+    else if (err == -EWOULDBLOCK)
         lb_error("another lobos serves this directory", LB_LOG_C("directory", c->fs_directory));
     else if (err < 0)
         lb_error("cannot open the directory", LB_LOG_C("directory", c->fs_directory),
                  LB_LOG_C("err", lb_err_name(err)));
+    lb_buf_fini(&why);
     return err;
 }
 
@@ -399,7 +406,7 @@ int lb_server_start_control(struct lb_server *s, const struct lb_server_hooks *h
         .budget = &s->budget,
         .usage = s->usage,
         .usage_interval_s = (unsigned)c->usage_interval,
-        .storage = c->fs_directory,
+        .storage = lb_config_storage(c),
         .s3_address = s->s3_address,
         .io_name = lb_io_name(s->loops[0].io),
         .admin = LB_CONFIG_ADMIN,

@@ -49,6 +49,19 @@ static int find_master_key(const struct lb_config *c, struct lb_vfs *v, struct l
     return err < 0 ? err : 1;
 }
 
+/* A volume in a file has its users in another beside it; one that is a device has no such place. */
+static int beside_volume(const struct lb_config *c, struct lb_vfs *v, struct lb_buf *why,
+                         char ret[PATH_MAX]) {
+    struct lb_vfs_stat stat;
+    int err = v->ops->stat(v, -1, c->volume_path, &stat);
+    if (err == 0 && (stat.type == LB_VFS_BLOCK || stat.type == LB_VFS_OTHER)) {
+        lb_buf_append(why, LB_S("users_file must be set: a volume that is a device has no place "
+                                "for it"));
+        return -EINVAL;
+    }
+    return snprintf(ret, PATH_MAX, "%s.users", c->volume_path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
 /* Where the file is; makes the folder that it is in by default. */
 static int find_path(const struct lb_config *c, struct lb_vfs *v, struct lb_buf *why,
                      char ret[PATH_MAX]) {
@@ -56,6 +69,8 @@ static int find_path(const struct lb_config *c, struct lb_vfs *v, struct lb_buf 
         snprintf(ret, PATH_MAX, "%s", c->users_file);
         return strlen(c->users_file) < PATH_MAX ? 0 : -ENAMETOOLONG;
     }
+    if (lb_config_is_volume(c))
+        return beside_volume(c, v, why, ret);
     if (snprintf(ret, PATH_MAX, "%s/" RESERVED "/users", c->fs_directory) >= PATH_MAX)
         return -ENAMETOOLONG;
     int dir = v->ops->open(v, -1, c->fs_directory, O_RDONLY | O_DIRECTORY, 0);

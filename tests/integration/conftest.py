@@ -1,4 +1,5 @@
-"""Servers, clients and the limits of a run. LOBOS names the binary; LB_LONG=1 makes the long variants
+"""Servers, clients and the limits of a run. LOBOS names the binary; LOBOS_BACKEND=volume
+makes the volume engine that of every server; LB_LONG=1 makes the long variants
 run, which take minutes each."""
 
 import itertools
@@ -72,16 +73,19 @@ def make_server():
         server.close()
 
 
-@pytest.fixture(scope="module", params=["io_uring", "epoll"])
+@pytest.fixture(scope="module", params=[("io_uring", lobos.BACKEND), ("epoll", lobos.BACKEND),
+                                        ("auto", "volume")][:2 if lobos.BACKEND == "volume" else 3],
+                ids=lambda param: "volume" if param[0] == "auto" else param[0])
 def server(request):
-    """One server a file and I/O back end, with credentials and the bucket "bucket"."""
-    made = lobos.Lobos(buckets=["bucket"], io_backend=request.param, access_log="true",
-                       log_level="debug")
+    """One server a file, I/O back end and engine, with credentials and the bucket "bucket"."""
+    io_backend, backend = request.param
+    made = lobos.Lobos(buckets=["bucket"], io_backend=io_backend, access_log="true",
+                       log_level="debug", backend=backend)
     try:
         made.start()
     except lobos.StartFailed as why:
         made.close()
-        if request.param == "io_uring" and ("EPERM" in str(why) or "ENOSYS" in str(why)):
+        if io_backend == "io_uring" and ("EPERM" in str(why) or "ENOSYS" in str(why)):
             pytest.skip("the system refuses io_uring")
         raise
     yield made

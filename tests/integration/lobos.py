@@ -11,11 +11,16 @@ import subprocess
 import tempfile
 import time
 
+import pytest
+
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = os.environ.get("LOBOS", str(REPOSITORY / "build" / "lobos"))
 # Sanitizers keep memory for themselves: then its bounds say nothing.
 SANITIZED = any(word in pathlib.Path(BINARY).read_bytes()
                 for word in (b"__asan_init", b"__tsan_init"))
+# The engine of all servers that a test does not choose one for: filesystem or volume.
+BACKEND = os.environ.get("LOBOS_BACKEND", "filesystem")
+VOLUME_SIZE = "8G"  # of a sparse file
 ACCESS = "AKIDINTEGRATION"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLE"
 START_S = 30
@@ -43,15 +48,19 @@ def run(*arguments, **more):
 
 
 class Lobos:
-    """One server. `form` says how the data is given: root, dir, or config (a file's text)."""
+    """One server. `form` says how the data is given: root, dir, or config (a file's text). On a volume
+    the first and the last are the same, and a test that asks for the data root is skipped."""
 
     def __init__(self, form="root", credentials=True, buckets=(), options=(), config=None, tls=None,
-                 threads=2, environ=None, **settings):
+                 threads=2, environ=None, backend=BACKEND, **settings):
         self.base = pathlib.Path(tempfile.mkdtemp(prefix="lobos-"))
-        self.root = self.base / "data"
-        self.root.mkdir()
-        for bucket in buckets:
-            (self.root / bucket).mkdir()
+        self.files = backend == "filesystem" or form == "dir"
+        self.data = self.base / "data"
+        self.data.mkdir()
+        if buckets and not self.files:
+            settings = {"buckets": ",".join(buckets), **settings}
+        for bucket in buckets if self.files else ():
+            (self.data / bucket).mkdir()
         self.log_path = self.base / "log"
         self.config_path = self.base / "lobos.cfg"
         self.credentials = (ACCESS, SECRET) if credentials else None
@@ -67,12 +76,23 @@ class Lobos:
         self.control_port = 0  # known once control_address has asked for it
         self.vm_hwm = 0
 
+    @property
+    def root(self):
+        """The data root, for a test that looks at the files."""
+        if not self.files:
+            pytest.skip("looks at files; a volume has none")
+        return self.data
+
     def _options(self, form, config, threads, options, settings):
         if form == "config":
-            self.config_path.write_text(config.format(root=self.root))
+            self.config_path.write_text(config.format(root=self.data))
             result = ["--config", self.config_path]
+        elif self.files:
+            result = [f"--{form}", self.data, "-p", "0", "-t", threads]
         else:
-            result = [f"--{form}", self.root, "-p", "0", "-t", threads]
+            result = ["-p", "0", "-t", threads]
+        if not self.files:
+            result += ["--volume", self.base / "volume", "--size", VOLUME_SIZE]
         if self.tls:
             settings = {"tls_certificate": self.tls[0], "tls_key": self.tls[1], **settings}
         settings = {"metrics_listen": "127.0.0.1:0", "grpc_server": "off", **settings}

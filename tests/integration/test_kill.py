@@ -155,6 +155,8 @@ def check(server, writers):
     assert listed(connection) == sizes
     abort_uploads(connection)
     connection.close()
+    if not server.files:
+        return
     temporary = server.root / "bucket" / ".lobos" / "tmp"
     assert not temporary.exists() or os.listdir(temporary) == []
 

@@ -127,7 +127,7 @@ void mem_upload_create(struct lb_engine_port *p, struct lb_engine_op *op) {
     mem_copy(&u->key, op->key);
     mem_copy(&u->meta, op->meta);
     lb_buf_init(&u->id, LB_UPLOAD_ID_MAX);
-    lb_buf_printf(&u->id, "upload%llu", (unsigned long long)++e->next_id);
+    lb_buf_printf(&u->id, "upload%08llu", (unsigned long long)++e->next_id);
     u->created_ns = lb_io_wall_ns(p->io);
     lb_list_init(&u->parts);
     struct lb_list *at = b->uploads.next;

@@ -15,8 +15,17 @@
 #define CHUNK 16384u
 #define TURNS_MAX 200000
 
-int sim_store_open(struct sim_store *s, struct sim_fs *fs, uint64_t seed) {
+static int open_fs(struct sim_store *s) {
     struct lb_fs_conf conf = {.dir = SIM_STORE_DIR, .open_files_max = 8};
+    return lb_fs_open(&conf, sim_fs_vfs(s->fs), &s->engine);
+}
+
+int sim_store_open(struct sim_store *s, struct sim_fs *fs, uint64_t seed) {
+    return sim_store_open_with(s, fs, seed, open_fs);
+}
+
+int sim_store_open_with(struct sim_store *s, struct sim_fs *fs, uint64_t seed,
+                        int (*open)(struct sim_store *s)) {
     struct sim_conf sim_conf = {.seed = seed};
     *s = (struct sim_store){.fs = fs};
     lb_hash_bytes_seed(1, 2);
@@ -24,7 +33,8 @@ int sim_store_open(struct sim_store *s, struct sim_fs *fs, uint64_t seed) {
     s->io = sim_loop_new(s->sim);
     s->pool = lb_pool_new(POOL_MAX);
     assert(s->pool);
-    int err = lb_fs_open(&conf, sim_fs_vfs(fs), &s->engine);
+    lb_prng_seed(&s->keeper, seed);
+    int err = open(s);
     if (!err) {
         s->ops = s->engine->ops;
         err = s->ops->attach(s->engine, s->io, s->pool, &s->port);

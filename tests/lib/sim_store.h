@@ -1,8 +1,9 @@
-/* The filesystem engine on the simulator, and clients of it: operations that run at the same time
+/* An engine on the simulator, and clients of it: operations that run at the same time
  * (jobs), and calls that wait. */
 #ifndef LB_TESTS_SIM_STORE_H
 #define LB_TESTS_SIM_STORE_H
 
+#include "base/prng.h"
 #include "engine/engine.h"
 #include "sim.h"
 
@@ -16,11 +17,15 @@ struct sim_store {
     struct lb_engine *engine;
     struct lb_engine_port *port;
     const struct lb_engine_ops *ops;
-    size_t jobs; /* running */
+    size_t jobs;           /* running */
+    struct lb_prng keeper; /* when a volume's housekeeping does more than it must */
 };
 
 /* Opens the engine on fs. Returns 0, or what opening it returned. seed is the machine's. */
 int sim_store_open(struct sim_store *s, struct sim_fs *fs, uint64_t seed);
+/* The same of another engine: `open` sets s->engine. */
+int sim_store_open_with(struct sim_store *s, struct sim_fs *fs, uint64_t seed,
+                        int (*open)(struct sim_store *s));
 /* Closes; all jobs are done. */
 void sim_store_close(struct sim_store *s);
 

@@ -152,13 +152,15 @@ static struct entries entries_in(struct sim_store *s, const char *path) {
     return e;
 }
 
-/* In versions/ there is what is listed, less the current one, and nothing else. */
+/* In versions/, where they are files, is what is listed, less the current one; nothing else. */
 static bool check_files(struct looking *l, size_t i) {
     char hash[FS_HASH_HEX + 1], path[256];
     const struct seen_key *k = &l->keys[i];
     fs_key_hash(l->m->keys[i].name, hash);
     snprintf(path, sizeof(path), SIM_STORE_DIR "/" SIMV_BUCKET "/.lobos/versions/%.2s/%s", hash,
              hash);
+    if (strcmp(l->store->ops->name, "filesystem") != 0)
+        return true;
     unsigned n = entries_in(l->store, path).n, want = k->n - (k->n > 0 && !k->v[0].marker);
     return n == want || simv_fail(l->m, "key \"%.*s\": %u files in versions, %u listed",
                                   LB_SLICE_ARG(l->m->keys[i].name), n, want);

@@ -297,6 +297,24 @@ static int do_allocate(struct lb_vfs *v, int fd, uint64_t off, uint64_t len) {
     return 0;
 }
 
+/* As a write of zeros, which a crash may keep, lose or tear like any other. */
+static int do_discard(struct lb_vfs *v, int fd, uint64_t off, uint64_t len) {
+    struct sim_fs *fs = fs_of(v);
+    int err = sim_fs_enter(fs, SIM_WRITE);
+    if (err)
+        return err;
+    struct sim_inode *n = sim_inode(fs, sim_file(fs, fd)->ino);
+    if (off >= n->now.size)
+        return 0;
+    if (len > n->now.size - off)
+        len = n->now.size - off;
+    uint8_t *zeros = sim_grow(NULL, len, 1);
+    memset(zeros, 0, len);
+    write_now(fs, n, zeros, len, off, sim_file(fs, fd)->flags & O_DIRECT);
+    free(zeros);
+    return 0;
+}
+
 static int do_clone(struct lb_vfs *v, int from, uint64_t from_off, int to, uint64_t to_off,
                     uint64_t len) {
     struct sim_fs *fs = fs_of(v);
@@ -610,6 +628,7 @@ const struct lb_vfs_ops sim_vfs_ops = {
     .fsync = do_fsync,
     .truncate = do_truncate,
     .allocate = do_allocate,
+    .discard = do_discard,
     .clone = do_clone,
     .getxattr = do_getxattr,
     .setxattr = do_setxattr,

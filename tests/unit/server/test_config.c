@@ -236,6 +236,7 @@ static void test_check(void **state) {
         "secret_key = a\n",
         "tls_key = a\n",
         "backend = spdk_blobstore\n",
+        "backend = volume\n",
         "http_threads = 3\nhttp_threads_cores = 0-3\n",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -248,6 +249,20 @@ static void test_check(void **state) {
     start_anew();
     assert_int_equal(lb_config_check(&c, &why), -EINVAL);
     assert_non_null(strstr(said(), "directory in [filesystem] is not set"));
+}
+
+static void test_volume(void **state) {
+    assert_int_equal(read_text("[lobos]\nbackend = volume\n[volume]\n"
+                               "path = /dev/sdx\nsize = 100G\n"),
+                     0);
+    assert_int_equal(lb_config_check(&c, &why), 0);
+    assert_true(lb_config_is_volume(&c));
+    assert_string_equal(lb_config_storage(&c), "/dev/sdx");
+    assert_int_equal(c.volume_size, 100ull << 30);
+    assert_int_equal(set("volume.path", ""), 0);
+    assert_int_equal(lb_config_check(&c, &why), -EINVAL);
+    assert_non_null(strstr(said(), "path in [volume] is not set"));
+    assert_int_equal(set("volume.size", "big"), -EINVAL);
 }
 
 static void test_addresses(void **state) {
@@ -267,9 +282,9 @@ static void test_addresses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(test_sizes),       CASE(test_other_kinds), CASE(test_cores),
-        CASE(test_text),        CASE(test_mistakes),    CASE(test_files),
-        CASE(test_environment), CASE(test_check),       CASE(test_addresses),
+        CASE(test_sizes),    CASE(test_other_kinds), CASE(test_cores),       CASE(test_text),
+        CASE(test_mistakes), CASE(test_files),       CASE(test_environment), CASE(test_check),
+        CASE(test_volume),   CASE(test_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

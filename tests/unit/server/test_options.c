@@ -131,6 +131,19 @@ static void test_root_form(void **state) {
     assert_false(o.single_dir);
 }
 
+static void test_volume_form(void **state) {
+    assert_int_equal(parse("--volume v --size 100G -p 1"), 0);
+    assert_string_equal(c.backend, "volume");
+    assert_string_equal(c.volume_path, "v");
+    assert_int_equal(c.volume_size, 100ull << 30);
+    assert_int_equal(o.action, LB_OPTIONS_RUN);
+    assert_int_equal(parse("--volume v --format-volume"), 0);
+    assert_int_equal(o.action, LB_OPTIONS_FORMAT);
+    assert_int_equal(parse("--volume v --root data"), 0); /* the last one counts */
+    assert_string_equal(c.backend, "filesystem");
+    assert_int_equal(parse("--volume v --size much"), -EINVAL);
+}
+
 static void test_actions(void **state) {
     assert_int_equal(parse("--help"), 0);
     assert_int_equal(o.action, LB_OPTIONS_HELP);
@@ -176,8 +189,8 @@ static void test_mistakes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_form), cmocka_unit_test(test_dir_form),
-        cmocka_unit_test(test_root_form), cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_root_form), cmocka_unit_test(test_volume_form),
+        cmocka_unit_test(test_actions),   cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
