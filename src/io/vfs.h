@@ -55,8 +55,8 @@ struct lb_vfs_ops {
     /* Reserves blocks for [off, off + len) without changing the size (FALLOC_FL_KEEP_SIZE).
      * -EOPNOTSUPP is no failure to the user. */
     int (*allocate)(struct lb_vfs *v, int fd, uint64_t off, uint64_t len);
-    /* The bytes of [off, off + len) need not be kept: a hole in a file, a discard on a block device.
-     * What is read there afterwards is undefined. Optional: NULL, or -EOPNOTSUPP. */
+    /* The bytes of [off, off + len) need not be kept: a hole in a file, a discard on a block
+     * device. What is read there afterwards is undefined. Optional: NULL, or -EOPNOTSUPP. */
     int (*discard)(struct lb_vfs *v, int fd, uint64_t off, uint64_t len);
     /* FICLONERANGE, else copy_file_range, else -EOPNOTSUPP. All len bytes or an error. */
     int (*clone)(struct lb_vfs *v, int from, uint64_t from_off, int to, uint64_t to_off,

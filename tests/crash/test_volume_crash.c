@@ -16,7 +16,7 @@
 #define WORKLOADS 2
 #define STEPS 30
 #define IMAGES 2
-#define DIGEST_ONE_IN 16 /* images: does the crash change anything? */
+#define DIGEST_ONE_IN 4 /* images: does the crash change anything? */
 #define LIVES_SEEDS 20
 #define LIVES 6
 #define LIFE_STEPS 120
