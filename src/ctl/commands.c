@@ -4,7 +4,7 @@
 #include "ctl/config_targets.h"
 
 #define WHEN "WHEN"
-#define ACCESS "private public-read public-read-write authenticated-read"
+#define ACCESS "private public-read public-read-write authenticated-read open-read"
 #define VERSIONING "off enabled suspended"
 #define DURABILITY "server sync relaxed"
 #define ANY UINT32_MAX

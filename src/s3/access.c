@@ -33,7 +33,7 @@ static struct s3_access decide(const struct s3_request *r, struct lb_slice bucke
         return everything;
     return (struct s3_access){
         .list = (rights & LB_RIGHT_LIST) || s3_acl_reads(s->acl, r->auth.cred != NULL),
-        .read = (rights & LB_RIGHT_READ) != 0,
+        .read = (rights & LB_RIGHT_READ) || s->acl == LB_S3_ACL_OPEN_READ,
         .write = (rights & LB_RIGHT_WRITE) || s->acl == LB_S3_ACL_PUBLIC_READ_WRITE,
     };
 }

@@ -13,6 +13,7 @@ static const unsigned acl_grants[LB_S3_ACLS] = {
     [LB_S3_ACL_PUBLIC_READ] = GRANT_ALL_READ,
     [LB_S3_ACL_PUBLIC_READ_WRITE] = GRANT_ALL_READ | GRANT_ALL_WRITE,
     [LB_S3_ACL_AUTHENTICATED_READ] = GRANT_AUTH_READ,
+    [LB_S3_ACL_OPEN_READ] = GRANT_ALL_READ,
 };
 
 static const struct {

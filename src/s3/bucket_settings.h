@@ -12,12 +12,15 @@
 
 #define LB_S3_BUCKET_SETTINGS_MAX 32768 /* bytes of the blob */
 
-/* Canned ACLs, of buckets and objects. The numbers are on disk. */
+/* Canned ACLs, of buckets and objects. The numbers are on disk. The last is none of S3's, and of
+ * buckets alone: what is set by the control plane so that anyone may read every object in it,
+ * whatever its own ACL. To S3 it looks as public-read. */
 enum lb_s3_acl {
     LB_S3_ACL_PRIVATE = 0,
     LB_S3_ACL_PUBLIC_READ = 1,
     LB_S3_ACL_PUBLIC_READ_WRITE = 2,
     LB_S3_ACL_AUTHENTICATED_READ = 3,
+    LB_S3_ACL_OPEN_READ = 4,
     LB_S3_ACLS,
 };
 

@@ -3,6 +3,8 @@
 import re
 import socket
 import time
+import urllib.error
+import urllib.request
 
 import grpc
 import pytest
@@ -466,6 +468,37 @@ def test_public_at_once_and_private_at_once(served, control, name):
         control.admin("SetBucket", "SetBucketRequest", name=bucket,
                       access=admin_pb2.ACCESS_PRIVATE)
         assert error_of(s3.put_object, Bucket=bucket, Key="k") == (403, "AccessDenied")
+
+
+def status_of(served, path):
+    """Of an unsigned GET."""
+    try:
+        with urllib.request.urlopen(f"{served.url}{path}", timeout=20) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_anyone_may_read_what_is_open(served, control, name):
+    bucket = f"open-read-{name}"
+    made = control.admin("CreateUser", "CreateUserRequest", name=name).key
+    control.admin("CreateBucket", "CreateBucketRequest", name=bucket, owner=name)
+    s3 = s3_of(served, made.key.access_key, made.secret_key)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"private by its own ACL")
+    for access, read, listed in ((admin_pb2.ACCESS_PRIVATE, 403, 403),
+                                 (admin_pb2.ACCESS_PUBLIC_READ, 403, 200),
+                                 (admin_pb2.ACCESS_OPEN_READ, 200, 200),
+                                 (admin_pb2.ACCESS_PRIVATE, 403, 403)):
+        changed = control.admin("SetBucket", "SetBucketRequest", name=bucket, access=access)
+        assert changed.access == access
+        assert status_of(served, f"/{bucket}/k") == read
+        assert status_of(served, f"/{bucket}?list-type=2") == listed
+    control.admin("SetBucket", "SetBucketRequest", name=bucket, access=admin_pb2.ACCESS_OPEN_READ)
+    request = urllib.request.Request(f"{served.url}/{bucket}/k", data=b"x", method="PUT")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=20)
+    assert status_of(served, f"/{bucket}/k?tagging") == 403
+    assert s3.get_bucket_acl(Bucket=bucket)["Grants"][-1]["Permission"] == "READ"
 
 
 def test_list_and_delete_buckets(served, control, name):
