@@ -57,10 +57,14 @@ static int reply_new(struct control_call *call, struct lb_new_key *made) {
     return GRPC_STATUS_OK;
 }
 
+static struct lb_key_spec spec_of(const Loboscontrol__User *user) {
+    return (struct lb_key_spec){.access_key = lb_slice_cstr(user->key),
+                                .secret_key = lb_slice_cstr(user->secret)};
+}
+
 int control_plane_add_user(struct control_call *call, const void *request) {
     const Loboscontrol__User *user = request;
-    const struct lb_key_spec spec = {.access_key = lb_slice_cstr(user->key),
-                                     .secret_key = lb_slice_cstr(user->secret)};
+    const struct lb_key_spec spec = spec_of(user);
     struct lb_new_key made;
     int status = check(call, user);
     if (status != GRPC_STATUS_OK)
@@ -72,8 +76,7 @@ int control_plane_add_user(struct control_call *call, const void *request) {
 
 int control_plane_add_key(struct control_call *call, const void *request) {
     const Loboscontrol__User *user = request;
-    const struct lb_key_spec spec = {.access_key = lb_slice_cstr(user->key),
-                                     .secret_key = lb_slice_cstr(user->secret)};
+    const struct lb_key_spec spec = spec_of(user);
     struct lb_new_key made;
     int status = check(call, user);
     if (status != GRPC_STATUS_OK)

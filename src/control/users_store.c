@@ -109,6 +109,6 @@ int users_store_write(struct users_store *st, struct lb_slice file) {
         return err;
     }
     err = v->ops->fsync(v, st->dir, false);
-    st->broken = err < 0; /* the new file is in place, for now */
+    st->broken = err < 0; /* in place, but a power loss may undo it */
     return err;
 }

@@ -233,6 +233,11 @@ int fs_place(struct fs_engine *fs, const struct fs_install *in, struct fs_attrs 
     return rc ? rc : place_hidden(fs, in, t);
 }
 
+void fs_installed(const struct fs_attrs *a, struct lb_object_info *ret) {
+    *ret = (struct lb_object_info){.size = a->size, .mtime_ns = a->mtime_ns, .etag = a->etag};
+    fs_version_id(a->version.order ? &a->version : NULL, &ret->version);
+}
+
 int fs_install(struct fs_engine *fs, const struct fs_install *in, struct fs_touched *t,
                struct lb_object_info *ret_info) {
     struct fs_attrs a = {.etag = in->etag, .meta = in->meta};
@@ -253,10 +258,7 @@ int fs_install(struct fs_engine *fs, const struct fs_install *in, struct fs_touc
         rc = fs_place(fs, in, &a, t);
     pthread_mutex_unlock(lock);
     pthread_rwlock_unlock(&fs->bucket_lock);
-    if (rc == 0) {
-        *ret_info =
-            (struct lb_object_info){.size = a.size, .mtime_ns = a.mtime_ns, .etag = in->etag};
-        fs_version_id(NULL, &ret_info->version);
-    }
+    if (rc == 0)
+        fs_installed(&a, ret_info);
     return rc;
 }

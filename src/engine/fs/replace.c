@@ -95,11 +95,8 @@ int fs_install_version(struct fs_engine *fs, const struct fs_install *in, struct
     }
     pthread_mutex_unlock(lock);
     pthread_rwlock_unlock(&fs->bucket_lock);
-    if (rc == 0) {
-        *ret_info =
-            (struct lb_object_info){.size = a.size, .mtime_ns = a.mtime_ns, .etag = in->etag};
-        fs_version_id(&a.version, &ret_info->version);
-    }
+    if (rc == 0)
+        fs_installed(&a, ret_info);
     return rc;
 }
 

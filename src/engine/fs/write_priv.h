@@ -124,6 +124,9 @@ int fs_install(struct fs_engine *fs, const struct fs_install *in, struct fs_touc
 int fs_record(struct fs_engine *fs, struct lb_slice bucket, int fd, struct fs_attrs *a, bool sync,
               bool cached);
 
+/* What an object is that was put in place with these attributes, without its meta. */
+void fs_installed(const struct fs_attrs *a, struct lb_object_info *ret);
+
 /* Worker, with the key's lock held. Renames in->tmp to the key's place, which is hidden when
  * something else is in the way; the attributes a, which the file has, are then stored again, unless
  * they say the key already. */

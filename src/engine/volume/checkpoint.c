@@ -124,14 +124,19 @@ static int chunk_write(struct chain *c, struct chunk *k, struct vol_chunk head) 
     return vol_keep_write(c->v, k->extent.first, k->bytes.ptr, k->bytes.len);
 }
 
-/* chunks[1] is full: writes the one before, which can name it now, and begins another. */
-static int chunk_next(struct chain *c, size_t least) {
-    int err = 0;
+/* chunks[1] is as long as it gets: writes the one before, which can name it now. */
+static int chunk_close(struct chain *c) {
     pthread_mutex_lock(&c->v->lock);
     chunk_end(c);
     pthread_mutex_unlock(&c->v->lock);
-    if (c->full)
-        err = chunk_write(c, &c->chunks[0], (struct vol_chunk){.next = c->chunks[1].extent});
+    if (!c->full)
+        return 0;
+    return chunk_write(c, &c->chunks[0], (struct vol_chunk){.next = c->chunks[1].extent});
+}
+
+/* chunks[1] is full: begins another. */
+static int chunk_next(struct chain *c, size_t least) {
+    int err = chunk_close(c);
     if (err)
         return err;
     struct chunk full = c->chunks[1];
@@ -145,12 +150,7 @@ static int chunk_next(struct chain *c, size_t least) {
 }
 
 static int chain_end(struct chain *c) {
-    int err = 0;
-    pthread_mutex_lock(&c->v->lock);
-    chunk_end(c);
-    pthread_mutex_unlock(&c->v->lock);
-    if (c->full)
-        err = chunk_write(c, &c->chunks[0], (struct vol_chunk){.next = c->chunks[1].extent});
+    int err = chunk_close(c);
     struct vol_chunk last = {.objects = c->objects, .bytes = c->bytes, .units = c->units};
     return err ? err : chunk_write(c, &c->chunks[1], last);
 }

@@ -223,6 +223,11 @@ static unsigned enlarge(struct vol_order *t, struct node *parent, unsigned i) {
     return left;
 }
 
+/* Is place i of a leaf that key's? */
+static bool is_at(const struct vol_order *t, const struct node *n, unsigned i, const void *key) {
+    return i < n->n && t->compare(vol_slab_at(t->slab, n->number[i]), key) == 0;
+}
+
 uint32_t vol_order_remove(struct vol_order *t, const void *key, uint32_t *ret_next) {
     if (!t->root)
         return 0;
@@ -243,7 +248,7 @@ uint32_t vol_order_remove(struct vol_order *t, const void *key, uint32_t *ret_ne
         n = at(t, n->child[i]);
     }
     unsigned i = search(t, n, 0, key, false);
-    if (i == n->n || t->compare(vol_slab_at(t->slab, n->number[i]), key) != 0)
+    if (!is_at(t, n, i, key))
         return 0;
     uint32_t number = n->number[i];
     shift(n, i + 1, i);
@@ -267,7 +272,7 @@ uint32_t vol_order_set(struct vol_order *t, const void *key, uint32_t number) {
         n = at(t, n->child[i]);
     }
     unsigned i = search(t, n, 0, key, false);
-    if (i == n->n || t->compare(vol_slab_at(t->slab, n->number[i]), key) != 0)
+    if (!is_at(t, n, i, key))
         return 0;
     uint32_t old = n->number[i];
     n->number[i] = number;
