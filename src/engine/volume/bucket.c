@@ -87,34 +87,28 @@ void vol_bucket_head(struct lb_engine_port *p, struct lb_engine_op *op) {
     vol_complete(p, op, err);
 }
 
-static int by_name(const void *a, const void *b) {
-    const struct vol_bucket *const *x = a, *const *y = b;
-    return strcmp((*x)->name, (*y)->name);
+static const struct vol_bucket *bucket_of(const struct lb_map_node *n) {
+    return LB_CONTAINER_OF(n, const struct vol_bucket, by_name);
 }
 
-static bool listed(const struct lb_engine_op *op, const struct vol_bucket *b) {
-    struct lb_slice name = lb_slice_cstr(b->name);
+static int by_name(const void *a, const void *b) {
+    const struct lb_map_node *const *x = a, *const *y = b;
+    return strcmp(bucket_of(*x)->name, bucket_of(*y)->name);
+}
+
+static bool listed(const struct lb_engine_op *op, const struct lb_map_node *n) {
+    struct lb_slice name = lb_slice_cstr(bucket_of(n)->name);
     return lb_slice_starts_with(name, op->prefix) && lb_slice_cmp(name, op->after) > 0;
 }
 
+static int fill_next(struct lb_engine_op *op, const struct lb_map_node *n) {
+    return fill(bucket_of(n), op->arena, &op->buckets[op->n]);
+}
+
 static int list(struct vol_engine *v, struct lb_engine_op *op) {
-    const struct vol_bucket **all = calloc(v->buckets.len + 1, sizeof(void *));
-    size_t n = 0;
+    const struct vol_paging by = {&v->buckets, listed, by_name, fill_next};
     op->buckets = lb_arena_alloc(op->arena, op->max * sizeof(*op->buckets));
-    int err = all && op->buckets ? 0 : -ENOMEM;
-    for (struct lb_map_node *m = lb_map_first(&v->buckets); m && !err;
-         m = lb_map_next(&v->buckets, m)) {
-        const struct vol_bucket *b = LB_CONTAINER_OF(m, struct vol_bucket, by_name);
-        if (listed(op, b))
-            all[n++] = b;
-    }
-    if (n)
-        qsort(all, n, sizeof(void *), by_name);
-    op->truncated = n > op->max;
-    for (size_t i = 0; !err && i < n && i < op->max; i++)
-        err = fill(all[i], op->arena, &op->buckets[op->n++]);
-    free(all);
-    return err;
+    return op->buckets ? vol_page(op, &by) : -ENOMEM;
 }
 
 void vol_bucket_list(struct lb_engine_port *p, struct lb_engine_op *op) {

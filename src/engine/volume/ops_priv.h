@@ -50,6 +50,20 @@ static inline struct vol_call *vol_call_of(struct vol_change *c) {
 void vol_call(struct lb_engine_port *p, struct lb_engine_op *op, uint64_t key_hash, bool alone,
               int (*decide)(struct vol_engine *v, struct vol_change *c));
 
+/* ---- a page of what a map of the catalog holds ---- */
+
+struct vol_paging {
+    const struct lb_map *map;
+    bool (*listed)(const struct lb_engine_op *op, const struct lb_map_node *n);
+    int (*compare)(const void *a, const void *b); /* qsort's, of pointers to nodes */
+    /* Sets entry op->n of op's results, whose array is there. Returns 0 or -ENOMEM. */
+    int (*fill)(struct lb_engine_op *op, const struct lb_map_node *n);
+};
+
+/* Fills in the first op->max of what is listed, in order; sets op->n and op->truncated. Returns 0
+ * or -ENOMEM. */
+int vol_page(struct lb_engine_op *op, const struct vol_paging *by);
+
 /* ---- load.c: the record of a version, from memory or its pack ---- */
 
 struct vol_load {

@@ -80,41 +80,39 @@ void vol_upload_head(struct lb_engine_port *p, struct lb_engine_op *op) {
     vol_complete(p, op, err);
 }
 
-static int by_key(const void *a, const void *b) {
-    const struct vol_upload *const *x = a, *const *y = b;
-    int c = lb_slice_cmp((*x)->key, (*y)->key);
-    return c ? c : strcmp((*x)->id, (*y)->id);
+static const struct vol_upload *upload_of(const struct lb_map_node *n) {
+    return LB_CONTAINER_OF(n, const struct vol_upload, by_id);
 }
 
-static bool listed(const struct lb_engine_op *op, const struct vol_upload *u) {
-    if (!lb_slice_starts_with(u->key, op->prefix))
+static int by_key(const void *a, const void *b) {
+    const struct lb_map_node *const *at = a, *const *bt = b;
+    const struct vol_upload *x = upload_of(*at), *y = upload_of(*bt);
+    int c = lb_slice_cmp(x->key, y->key);
+    return c ? c : strcmp(x->id, y->id);
+}
+
+/* op->state is the bucket. */
+static bool listed(const struct lb_engine_op *op, const struct lb_map_node *n) {
+    const struct vol_bucket *b = op->state;
+    const struct vol_upload *u = upload_of(n);
+    if (u->bucket != b->number || !lb_slice_starts_with(u->key, op->prefix))
         return false;
     int past = op->after.len ? lb_slice_cmp(u->key, op->after) : 1;
     return past > 0 ||
            (past == 0 && op->after_id.len && lb_slice_cmp(lb_slice_cstr(u->id), op->after_id) > 0);
 }
 
+static int fill_next(struct lb_engine_op *op, const struct lb_map_node *n) {
+    return fill(upload_of(n), op->arena, &op->uploads[op->n]);
+}
+
 static int list(struct vol_engine *v, struct lb_engine_op *op) {
-    const struct vol_bucket *b = vol_bucket_find(v, op->bucket);
-    if (!b)
+    const struct vol_paging by = {&v->uploads, listed, by_key, fill_next};
+    op->state = vol_bucket_find(v, op->bucket);
+    if (!op->state)
         return LB_ERR_NO_SUCH_BUCKET;
-    const struct vol_upload **all = calloc(v->uploads.len + 1, sizeof(void *));
-    size_t n = 0;
     op->uploads = lb_arena_alloc(op->arena, op->max * sizeof(*op->uploads));
-    int err = all && op->uploads ? 0 : -ENOMEM;
-    for (struct lb_map_node *m = lb_map_first(&v->uploads); m && !err;
-         m = lb_map_next(&v->uploads, m)) {
-        const struct vol_upload *u = LB_CONTAINER_OF(m, struct vol_upload, by_id);
-        if (u->bucket == b->number && listed(op, u))
-            all[n++] = u;
-    }
-    if (n)
-        qsort(all, n, sizeof(void *), by_key);
-    op->truncated = n > op->max;
-    for (size_t i = 0; !err && i < n && i < op->max; i++)
-        err = fill(all[i], op->arena, &op->uploads[op->n++]);
-    free(all);
-    return err;
+    return op->uploads ? vol_page(op, &by) : -ENOMEM;
 }
 
 void vol_upload_list(struct lb_engine_port *p, struct lb_engine_op *op) {

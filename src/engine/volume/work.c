@@ -176,3 +176,25 @@ void vol_transfer_fini(struct vol_transfer *t) {
     t->parts = NULL;
     t->cap = 0;
 }
+
+/* ---- pages of the catalog ---- */
+
+int vol_page(struct lb_engine_op *op, const struct vol_paging *by) {
+    const struct lb_map_node **all = calloc(by->map->len + 1, sizeof(void *));
+    size_t n = 0;
+    int err = all ? 0 : -ENOMEM;
+    for (struct lb_map_node *m = lb_map_first(by->map); m && !err; m = lb_map_next(by->map, m)) {
+        if (by->listed(op, m))
+            all[n++] = m;
+    }
+    if (n)
+        qsort(all, n, sizeof(void *), by->compare);
+    op->truncated = n > op->max;
+    op->n = 0;
+    for (size_t i = 0; !err && i < n && i < op->max; i++) {
+        err = by->fill(op, all[i]);
+        op->n++;
+    }
+    free(all);
+    return err;
+}
