@@ -8,29 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/check.h"
+#include "lib/fault.h"
 #include "lib/sim_model.h"
 
 #define WORKLOADS 2
 #define STEPS 24
-#define CALLS_MAX 100000
 #define IMAGES 2 /* power losses after each run */
 
 /* All but what only gives hints. */
 #define ALL ((1u << SIM_CALLS) - 1)
-
-struct fault {
-    const char *name;
-    unsigned calls;
-    int err; /* 0: what is usual for the call */
-    bool sticky;
-};
-
-static void report(const struct fault *f, uint64_t seed, uint64_t nth, const char *failure) {
-    print_error("%s, LB_SIM_SEED=%llu LB_SIM_FAIL=%llu: %s\n", f->name, (unsigned long long)seed,
-                (unsigned long long)nth, failure);
-    fail();
-}
 
 /* Opens the engine again and looks at everything. */
 static void restart_check(struct sim_model *m, struct sim_fs *fs, enum sim_check how) {
@@ -52,7 +38,8 @@ static void power_check(struct sim_model *m, struct sim_fs *fs, uint64_t seed) {
 }
 
 /* Returns whether the failing call was met. */
-static bool run(const struct fault *f, struct sim_fs_conf conf, uint64_t seed, uint64_t nth) {
+static bool run(const struct fault *f, const void *ctx, uint64_t seed, uint64_t nth) {
+    struct sim_fs_conf conf = *(const struct sim_fs_conf *)ctx;
     static struct sim_model m;
     struct sim_store store;
     conf.seed = seed;
@@ -70,7 +57,7 @@ static bool run(const struct fault *f, struct sim_fs_conf conf, uint64_t seed, u
         if (!m.failure[0] && !(failed & SIM_BIT(SIM_FSYNC)))
             sim_model_check_write(&m, &store);
         if (m.failure[0])
-            report(f, seed, nth, m.failure);
+            fault_report(f, "", seed, nth, m.failure);
         sim_store_close(&store);
     }
     met |= sim_fs_failed(fs) > 0;
@@ -84,23 +71,13 @@ static bool run(const struct fault *f, struct sim_fs_conf conf, uint64_t seed, u
     if (!m.failure[0])
         restart_check(&m, fs, SIM_CHECK_LIVE);
     if (m.failure[0])
-        report(f, seed, nth, m.failure);
+        fault_report(f, "", seed, nth, m.failure);
     sim_fs_free(fs);
     return met;
 }
 
 static void run_all(const struct fault *f, struct sim_fs_conf conf) {
-    const char *only_seed = getenv("LB_SIM_SEED"), *only = getenv("LB_SIM_FAIL");
-    uint64_t first = only_seed ? strtoull(only_seed, NULL, 0) : 1;
-    for (uint64_t seed = first; seed < first + (only_seed ? 1 : WORKLOADS); seed++) {
-        uint64_t nth = only ? strtoull(only, NULL, 0) : 1;
-        bool met = run(f, conf, seed, nth);
-        assert_true(met);
-        while (met && !only) {
-            assert_true(nth < CALLS_MAX);
-            met = run(f, conf, seed, ++nth);
-        }
-    }
+    fault_each(f, WORKLOADS, run, &conf);
 }
 
 static const struct sim_fs_conf plain = {.xattr_max = 65536, .clone = SIM_CLONE_COPY};

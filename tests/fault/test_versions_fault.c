@@ -8,21 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/check.h"
+#include "lib/fault.h"
 #include "lib/sim_versions.h"
 
 #define WORKLOADS 1
 #define STEPS 24
-#define CALLS_MAX 100000
 #define KNOWN_NS 2000000000u /* by then the names of buckets are asked for again */
 #define ALL ((1u << SIM_CALLS) - 1)
-
-struct fault {
-    const char *name;
-    unsigned calls;
-    int err; /* 0: what is usual for the call */
-    bool sticky;
-};
 
 /* Opens the engine on an image (taken) and looks, on a copy of the model. */
 static void look(struct simv_model *m, struct sim_fs *image) {
@@ -41,7 +33,8 @@ static void look(struct simv_model *m, struct sim_fs *image) {
 }
 
 /* Returns whether the failing call was met. */
-static bool run(const struct fault *f, struct sim_fs_conf conf, uint64_t seed, uint64_t nth) {
+static bool run(const struct fault *f, const void *ctx, uint64_t seed, uint64_t nth) {
+    struct sim_fs_conf conf = *(const struct sim_fs_conf *)ctx;
     static struct simv_model m;
     struct sim_store store;
     conf.seed = seed;
@@ -71,27 +64,13 @@ static bool run(const struct fault *f, struct sim_fs_conf conf, uint64_t seed, u
     if (!m.failure[0])
         look(&m, sim_fs_kill(fs));
     sim_fs_free(fs);
-    if (m.failure[0]) {
-        print_error("%s, %s, LB_SIM_SEED=%llu LB_SIM_FAIL=%llu: %s\n", f->name,
-                    conf.journaled ? "journaled" : "plain", (unsigned long long)seed,
-                    (unsigned long long)nth, m.failure);
-        fail();
-    }
+    if (m.failure[0])
+        fault_report(f, conf.journaled ? ", journaled" : ", plain", seed, nth, m.failure);
     return met;
 }
 
 static void run_all(const struct fault *f, struct sim_fs_conf conf) {
-    const char *only_seed = getenv("LB_SIM_SEED"), *only = getenv("LB_SIM_FAIL");
-    uint64_t first = only_seed ? strtoull(only_seed, NULL, 0) : 1;
-    for (uint64_t seed = first; seed < first + (only_seed ? 1 : WORKLOADS); seed++) {
-        uint64_t nth = only ? strtoull(only, NULL, 0) : 1;
-        bool met = run(f, conf, seed, nth);
-        assert_true(met);
-        while (met && !only) {
-            assert_true(nth < CALLS_MAX);
-            met = run(f, conf, seed, ++nth);
-        }
-    }
+    fault_each(f, WORKLOADS, run, &conf);
 }
 
 static const struct sim_fs_conf plain = {.xattr_max = 65536, .clone = SIM_CLONE_COPY};

@@ -9,27 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/check.h"
+#include "lib/fault.h"
 #include "lib/sim_model.h"
 #include "lib/sim_volume.h"
 
 #define WORKLOADS 2
 #define STEPS 40
-#define CALLS_MAX 100000
 #define IMAGES 2 /* power losses after each run */
-
-struct fault {
-    const char *name;
-    unsigned calls;
-    int err; /* 0: what is usual for the call */
-    bool sticky;
-};
-
-static void report(const struct fault *f, uint64_t seed, uint64_t nth, const char *failure) {
-    print_error("%s, LB_SIM_SEED=%llu LB_SIM_FAIL=%llu: %s\n", f->name, (unsigned long long)seed,
-                (unsigned long long)nth, failure);
-    fail();
-}
 
 /* Opens the volume again and looks at everything. */
 static void restart_check(struct sim_model *m, struct sim_fs *fs, enum sim_check how) {
@@ -44,7 +30,7 @@ static void restart_check(struct sim_model *m, struct sim_fs *fs, enum sim_check
 }
 
 /* Runs the workload on a volume that is there. Returns whether the failing call was met. */
-static bool run(const struct fault *f, uint64_t seed, uint64_t nth) {
+static bool run(const struct fault *f, const void *ctx, uint64_t seed, uint64_t nth) {
     static struct sim_model m;
     struct sim_store store;
     struct sim_fs_conf conf = {.seed = seed};
@@ -59,7 +45,7 @@ static bool run(const struct fault *f, uint64_t seed, uint64_t nth) {
         unsigned failed = sim_fs_failed_calls(fs);
         sim_fs_fail(fs, 0, 0, 0, false);
         if (m.failure[0])
-            report(f, seed, nth, m.failure);
+            fault_report(f, "", seed, nth, m.failure);
         /* What is broken for reading is no reason to refuse writes. */
         if (failed == SIM_BIT(SIM_READ) && !f->sticky)
             sim_model_check_write(&m, &store);
@@ -82,23 +68,13 @@ static bool run(const struct fault *f, uint64_t seed, uint64_t nth) {
     if (!m.failure[0])
         restart_check(&m, fs, SIM_CHECK_LIVE);
     if (m.failure[0])
-        report(f, seed, nth, m.failure);
+        fault_report(f, "", seed, nth, m.failure);
     sim_fs_free(fs);
     return true;
 }
 
 static void run_all(const struct fault *f) {
-    const char *only_seed = getenv("LB_SIM_SEED"), *only = getenv("LB_SIM_FAIL");
-    uint64_t first = only_seed ? strtoull(only_seed, NULL, 0) : 1;
-    for (uint64_t seed = first; seed < first + (only_seed ? 1 : WORKLOADS); seed++) {
-        uint64_t nth = only ? strtoull(only, NULL, 0) : 1;
-        bool met = run(f, seed, nth);
-        assert_true(met);
-        while (met && !only) {
-            assert_true(nth < CALLS_MAX);
-            met = run(f, seed, ++nth);
-        }
-    }
+    fault_each(f, WORKLOADS, run, NULL);
 }
 
 static void test_each(void **state) {

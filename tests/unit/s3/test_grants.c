@@ -1,26 +1,10 @@
 /* Grants on buckets and prefixes of buckets, each right alone; and keys that come, go, end and
  * change while requests run. */
-#include "lib/s3_harness.h"
+#include "unit/s3/users_env.h"
 
 #include <errno.h>
-#include <stdio.h>
 
-#include "base/err.h"
-
-static struct s3_harness h;
-static struct s3_call c;
-static struct lb_buf head;
-
-#define ADMIN NULL
 #define TEAM "team-*"
-
-static struct lb_cred user(const char *key, const char *name) {
-    struct lb_cred cred = {.secret_key = "secret", .epoch = 1};
-    strcpy(cred.access_key, key);
-    strcpy(cred.user_id, name);
-    strcpy(cred.display_name, name);
-    return cred;
-}
 
 static void add(const char *key, const char *pattern, unsigned rights) {
     struct lb_grant grant = {.rights = (uint8_t)rights};
@@ -29,27 +13,6 @@ static void add(const char *key, const char *pattern, unsigned rights) {
     cred.grants = &grant;
     cred.grants_n = 1;
     assert_int_equal(lb_creds_add(h.creds, &cred), 0);
-}
-
-/* Runs a request signed by the user with that access key. */
-static int call(const char *who, const char *method, const char *target, const char *headers,
-                struct lb_slice body) {
-    struct lb_buf lines;
-    lb_buf_init(&lines, 65536);
-    lb_buf_printf(&lines, "%sContent-Length: %zu\r\n", headers, body.len);
-    lb_buf_append_char(&lines, '\0');
-    lb_buf_clear(&head);
-    h.signer = who;
-    s3_harness_sign(&h, method, target, lines.ptr, "UNSIGNED-PAYLOAD", &head);
-    lb_buf_fini(&lines);
-    s3_call_fini(&c);
-    c = (struct s3_call){.head = lb_buf_slice(&head), .body = body};
-    s3_call_run(&h, &c);
-    return c.status;
-}
-
-static int ask(const char *who, const char *method, const char *target) {
-    return call(who, method, target, "", LB_S(""));
 }
 
 static int setup(void **state) {
@@ -67,13 +30,6 @@ static int setup(void **state) {
     assert_int_equal(ask(ADMIN, "PUT", "/other"), 200);
     assert_int_equal(call(ADMIN, "PUT", "/team-a/k", "", LB_S("data")), 200);
     assert_int_equal(call(ADMIN, "PUT", "/other/k", "", LB_S("data")), 200);
-    return 0;
-}
-
-static int teardown(void **state) {
-    s3_call_fini(&c);
-    lb_buf_fini(&head);
-    s3_harness_fini(&h);
     return 0;
 }
 
