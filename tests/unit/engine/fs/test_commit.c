@@ -168,11 +168,11 @@ static void *race(void *arg) {
 }
 
 static void race_all(struct env *e, struct racer racers[RACERS],
-                     int (*run)(struct racer *r, unsigned round)) {
+                     int (*round_of)(struct racer *r, unsigned round)) {
     pthread_barrier_t barrier;
     pthread_barrier_init(&barrier, NULL, RACERS);
     for (unsigned i = 0; i < RACERS; i++) {
-        racers[i] = (struct racer){.env = e, .id = i, .run = run, .barrier = &barrier};
+        racers[i] = (struct racer){.env = e, .id = i, .run = round_of, .barrier = &barrier};
         assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
     }
     for (unsigned i = 0; i < RACERS; i++)

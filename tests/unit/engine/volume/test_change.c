@@ -9,7 +9,7 @@ static int put_version(struct env *e, const char *text, enum lb_versioning versi
                        struct lb_version_id *ret) {
     struct call c = put_for(e, LB_S("key"));
     c.op.versioning = versioning;
-    int err = put_call(e, &c, text, strlen(text));
+    int err = put_call(e, &c, text, strlen(text), 65536);
     *ret = c.op.info.version;
     return err;
 }
@@ -71,10 +71,10 @@ static void test_conditions(void **state) {
     struct env *e = *state;
     struct call c = put_for(e, LB_S("key"));
     c.op.precond.if_none_match = LB_S("*");
-    assert_int_equal(put_call(e, &c, "one", 3), 0);
+    assert_int_equal(put_call(e, &c, "one", 3, 65536), 0);
     c = put_for(e, LB_S("key"));
     c.op.precond.if_none_match = LB_S("*");
-    assert_int_equal(put_call(e, &c, "two", 3), LB_ERR_PRECONDITION_FAILED);
+    assert_int_equal(put_call(e, &c, "two", 3, 65536), LB_ERR_PRECONDITION_FAILED);
     c = call_for(e, LB_S("key"));
     c.op.precond.if_match = LB_S("other");
     assert_int_equal(run(e, vol_remove, &c), LB_ERR_PRECONDITION_FAILED);
@@ -148,7 +148,7 @@ static int part_put(struct env *e, struct lb_slice id, uint32_t number, const ch
     c.op.part = number;
     c.op.etag = etag_of(etag);
     c.op.meta = LB_S("part's meta");
-    return put_call(e, &c, bytes, len);
+    return put_call(e, &c, bytes, len, 65536);
 }
 
 static int complete(struct env *e, struct lb_slice id, const struct lb_part_info *parts, size_t n) {

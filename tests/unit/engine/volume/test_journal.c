@@ -19,7 +19,7 @@ static int put_meta(struct env *e, const char *key, const char *blob, size_t len
     struct call c = put_for(e, lb_slice_cstr(key));
     c.op.meta = lb_slice(blob, len);
     c.op.relaxed = true;
-    return put_call(e, &c, key, strlen(key));
+    return put_call(e, &c, key, strlen(key), 65536);
 }
 
 /* Batches of all sizes go around the ring several times; housekeeping makes room. */
@@ -71,7 +71,7 @@ static void test_full(void **state) {
             assert_int_equal(lb_io_turn(e->io, 10000000), 0);
         if (v->journal.full)
             break;
-        assert_int_equal(finish(e, &c), 0);
+        assert_int_equal(finish_late(e, &c), 0);
     }
     assert_int_equal(c.calls, 0);
     assert_int_equal(vol_checkpoint(v, false), 0);
@@ -198,7 +198,7 @@ static void *work(void *arg) {
         } else if (what < 4) {
             const char *text = texts[lb_prng_below(&prng, 3)];
             c.op.relaxed = what == 2;
-            assert_int_equal(put_call(e, &c, text, strlen(text)), 0);
+            assert_int_equal(put_call(e, &c, text, strlen(text), 65536), 0);
         } else {
             int64_t n = get(e, &c, buf, sizeof(buf));
             assert_true(n == LB_ERR_NO_SUCH_KEY || n == 3 || n == 7 ||

@@ -63,7 +63,7 @@ static void test_meta(void **state) {
     memset(blob, 'm', sizeof(blob));
     struct call c = put_for(e, LB_S("long"));
     c.op.meta = lb_slice(blob, sizeof(blob));
-    assert_int_equal(put_call(e, &c, "x", 1), 0);
+    assert_int_equal(put_call(e, &c, "x", 1, 65536), 0);
     assert_int_equal(put_text(e, "short", "x"), 0);
     for (int i = 0; i < 2; i++) {
         c = list_for(e, "", "");
@@ -93,7 +93,7 @@ struct twin {
 static void both_put(struct twin *t, struct lb_slice key, enum lb_versioning versioning) {
     struct call c = put_for(t->e, key);
     c.op.versioning = versioning;
-    assert_int_equal(put_call(t->e, &c, "x", 1), 0);
+    assert_int_equal(put_call(t->e, &c, "x", 1, 65536), 0);
     c = put_for(t->e, key);
     c.op.versioning = versioning;
     t->port->ops->create(t->port, &c.op);

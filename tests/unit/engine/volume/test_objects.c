@@ -14,7 +14,7 @@ static void test_sizes(void **state) {
         assert_int_equal(put(e, LB_S("key"), large, sizes[i]), 0);
         check_bytes(e, LB_S("key"), large, sizes[i]);
         struct call c = put_for(e, LB_S("unknown"));
-        assert_int_equal(put_call(e, &c, large, sizes[i]), 0);
+        assert_int_equal(put_call(e, &c, large, sizes[i], 65536), 0);
         assert_int_equal(c.op.info.size, sizes[i]);
         check_bytes(e, LB_S("unknown"), large, sizes[i]);
     }
@@ -80,7 +80,7 @@ static void test_space(void **state) {
     assert_int_equal(units_left(e), before);
     c = put_for(e, LB_S("key"));
     c.op.precond.if_match = LB_S("*");
-    assert_int_equal(put_call(e, &c, large, 70000), LB_ERR_NO_SUCH_KEY);
+    assert_int_equal(put_call(e, &c, large, 70000, 65536), LB_ERR_NO_SUCH_KEY);
     assert_int_equal(units_left(e), before);
 }
 
@@ -99,7 +99,7 @@ static void test_full(void **state) {
     assert_true(n > 4);
     check_bytes(e, LB_S("key0"), data, size);
     struct call c = put_for(e, LB_S("unknown"));
-    assert_int_equal(put_call(e, &c, data, size), LB_ERR_STORAGE_FULL);
+    assert_int_equal(put_call(e, &c, data, size, 65536), LB_ERR_STORAGE_FULL);
     assert_int_equal(remove_key(e, LB_S("key1")), 0);
     assert_int_equal(put(e, LB_S("again"), data, size), 0);
     check_bytes(e, LB_S("again"), data, size);
@@ -147,7 +147,7 @@ static void test_errors(void **state) {
     assert_int_equal(put(e, lb_slice(name, LB_KEY_MAX + 1), "x", 1), LB_ERR_KEY_TOO_LONG);
     struct call c = put_for(e, LB_S("key"));
     c.op.bucket = LB_S("other");
-    assert_int_equal(put_call(e, &c, "x", 1), LB_ERR_NO_SUCH_BUCKET);
+    assert_int_equal(put_call(e, &c, "x", 1, 65536), LB_ERR_NO_SUCH_BUCKET);
     assert_int_equal(run(e, vol_open, &c), LB_ERR_NO_SUCH_BUCKET);
     assert_int_equal(run(e, vol_head, &c), LB_ERR_NO_SUCH_BUCKET);
     assert_int_equal(run(e, vol_remove, &c), LB_ERR_NO_SUCH_BUCKET);
@@ -231,7 +231,7 @@ static void test_group(void **state) {
     for (int i = 0; i < N; i++)
         vol_commit(calls[i].op.writer, &calls[i].op);
     for (int i = 0; i < N; i++)
-        assert_int_equal(finish(e, &calls[i]), 0);
+        assert_int_equal(finish_late(e, &calls[i]), 0);
     assert_int_equal(env_volume(e)->syncs, syncs + 2);
 }
 
