@@ -63,7 +63,7 @@ static void test_not_understood(void **state) {
     static const struct lb_slice bad[] = {
         LB_S("\x01"),
         LB_S("\x02\x03\x01\0\0\0\x01"),                         /* another version */
-        LB_S("\x01\x03\x01\0\0\0\x04"),                         /* an ACL that is none */
+        LB_S("\x01\x03\x01\0\0\0\x05"),                         /* an ACL that is none */
         LB_S("\x01\x03\x02\0\0\0\x01\x01"),                     /* one too long */
         LB_S("\x01\x03\0\0\0\0"),                               /* one too short */
         LB_S("\x01\x03\x01\0\0\0\x01\x01\x05\0\0\0\x61"),       /* cut short behind it */
@@ -106,6 +106,16 @@ static void test_durability(void **state) {
     assert_int_equal(s.durability, LB_S3_DURABILITY_SYNC); /* what promises more */
 }
 
+/* What is none of S3's canned ACLs, and set by the control plane alone. */
+static void test_open_read(void **state) {
+    const struct lb_s3_bucket_settings in = {.acl = LB_S3_ACL_OPEN_READ};
+    struct lb_s3_bucket_settings out;
+    lb_s3_bucket_settings_encode(&in, &blob);
+    CHECK_SLICE(lb_buf_slice(&blob), "\x01\x03\x01\0\0\0\x04");
+    lb_s3_bucket_settings_decode(lb_buf_slice(&blob), &out);
+    assert_int_equal(out.acl, LB_S3_ACL_OPEN_READ);
+}
+
 static void test_unknown_tag(void **state) {
     struct lb_s3_bucket_settings s;
     lb_s3_bucket_settings_decode(LB_S("\x01\x77\x02\0\0\0ab\x01\x03\0\0\0bob\x03\x01\0\0\0\x02"),
@@ -139,9 +149,9 @@ static void test_tags(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),  TEST(test_nothing), TEST(test_not_understood),
-        TEST(test_unknown_tag), TEST(test_tags),    TEST(test_not_understood_keeps_versions),
-        TEST(test_durability),
+        TEST(test_round_trip),  TEST(test_nothing),   TEST(test_not_understood),
+        TEST(test_unknown_tag), TEST(test_tags),      TEST(test_not_understood_keeps_versions),
+        TEST(test_durability),  TEST(test_open_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
